@@ -95,9 +95,9 @@ class Tag:
         """Return an element with this tag.
 
         Text, integers (decimal) and booleans ("1", "0") are joined to text; bytes become OPAQUE; elements
-        and fragments become children; None is skipped; other iterables are opened. Characters
-        that must not travel are dropped from text (see `text`). Raises TypeError when the pieces do not
-        belong together, which is a bug of the caller.
+        and fragments become children; None is skipped; other iterables are opened. Characters that must not
+        travel are dropped from text (see `text`). Raises TypeError when the pieces do not belong together,
+        which is a bug of the caller.
         """
         if len(content) == 1:
             value = content[0]

@@ -1,0 +1,95 @@
+"""Settings: what a device tells of itself, and what it may know of its user.
+
+Properties are carried out and answered in the order they come; each answer starts with its Status.
+Source: MS-ASCMD 2.2.1.18 Settings.
+"""
+
+from collections.abc import Callable, Mapping
+
+from appliance.accounts import accounts
+from appliance.devices import devices
+from appliance.eas.context import Context
+from appliance.eas.status import ProtocolError
+from appliance.eas.status import Settings as Status
+from appliance.eas.versions import at_least
+from appliance.wbxml.codepages import Settings
+from appliance.wbxml.element import Element, Tag
+
+PROPERTIES_MAX = 5
+
+
+def handle(context: Context, request: Element | None) -> Element:
+    """Answer every property asked for or set."""
+    if request is None or request.tag is not Settings.Settings:
+        raise ProtocolError(Status.PROTOCOL_ERROR, "not a Settings document")
+    asked = request.children
+    if not asked or len(asked) > PROPERTIES_MAX:
+        raise ProtocolError(Status.PROTOCOL_ERROR, f"Settings has 1 to {PROPERTIES_MAX} properties")
+    answers = []
+    for element in asked:
+        answer = _PROPERTIES.get(element.tag)
+        if answer is None:
+            answers.append(element.tag(Settings.Status(Status.PROTOCOL_ERROR)))
+        else:
+            answers.append(answer(context, element))
+    return Settings.Settings(Settings.Status(Status.SUCCESS), answers)
+
+
+def device_information(context: Context, element: Element) -> Status:
+    """Store a DeviceInformation element, here or inside Provision; returns its Status."""
+    introduced = element.find(Settings.Set)
+    if introduced is None:
+        return Status.PROTOCOL_ERROR
+    devices.remember_information(
+        context.device.id, {child.tag.name: child.text for child in introduced.children}
+    )
+    return Status.SUCCESS
+
+
+def _device_information(context: Context, element: Element) -> Element:
+    return Settings.DeviceInformation(Settings.Status(device_information(context, element)))
+
+
+def _user_information(context: Context, element: Element) -> Element:
+    """Return the user's addresses; before 14.1 without the Accounts around them."""
+    if element.find(Settings.Get) is None:
+        return Settings.UserInformation(Settings.Status(Status.PROTOCOL_ERROR))
+    account = context.account
+    aliases = [address for address in accounts.aliases(account.id) if address != account.address]
+    every = [Settings.SMTPAddress(address) for address in (account.address, *aliases)]
+    addresses = Settings.EmailAddresses(
+        every, Settings.PrimarySmtpAddress(account.address) if at_least(context.version, "14.1") else None
+    )
+    known = (
+        Settings.Accounts(
+            Settings.Account(
+                Settings.UserDisplayName(account.display_name) if account.display_name else None, addresses
+            )
+        )
+        if at_least(context.version, "14.1")
+        else addresses
+    )
+    return Settings.UserInformation(Settings.Status(Status.SUCCESS), Settings.Get(known))
+
+
+def _oof(_context: Context, element: Element) -> Element:
+    """Say that out-of-office is off; setting it is refused rather than pretended.
+
+    A device whose Get is answered with an error hides the account's whole page.
+    """
+    if element.find(Settings.Get) is None:
+        return Settings.Oof(Settings.Status(Status.ACCESS_DENIED))
+    return Settings.Oof(Settings.Status(Status.SUCCESS), Settings.Get(Settings.OofState(0)))
+
+
+def _device_password(_context: Context, _element: Element) -> Element:
+    """Refuse to keep a recovery password: no policy asks for one."""
+    return Settings.DevicePassword(Settings.Status(7))
+
+
+_PROPERTIES: Mapping[Tag, Callable[[Context, Element], Element]] = {
+    Settings.DeviceInformation: _device_information,
+    Settings.UserInformation: _user_information,
+    Settings.Oof: _oof,
+    Settings.DevicePassword: _device_password,
+}

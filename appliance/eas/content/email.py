@@ -1,0 +1,200 @@
+"""A stored message as the Email class of ActiveSync. Pure.
+
+Source: MS-ASEMAIL 2.2.2 Elements; MS-ASEMAIL 3.2.5.4 for what a Change carries.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from appliance.eas.content import airsyncbase
+from appliance.eas.content.airsyncbase import Source
+from appliance.eas.status import ProtocolError
+from appliance.eas.status import Sync as Status
+from appliance.eas.sync_delta import Part
+from appliance.eas.sync_options import Options
+from appliance.eas.versions import at_least
+from appliance.items.message import Flag, Message
+from appliance.wbxml.codepages import AirSync, AirSyncBase, Email, Email2, Tasks
+from appliance.wbxml.element import Element, Tag
+
+FLAG_ACTIVE, FLAG_COMPLETE, FLAG_CLEARED = 2, 1, 0
+CATEGORIES_MAX = 300
+CATEGORY_LENGTH_MAX = 255
+FOLDED_CPID = 65001  # bodies always travel as UTF-8, whatever the sender wrote
+
+_FLAG_DATES: tuple[tuple[Tag, str], ...] = (
+    (Email.CompleteTime, "complete_time"),
+    (Tasks.DateCompleted, "date_completed"),
+    (Tasks.StartDate, "start_date"),
+    (Tasks.DueDate, "due_date"),
+    (Tasks.UtcStartDate, "utc_start_date"),
+    (Tasks.UtcDueDate, "utc_due_date"),
+    (Tasks.ReminderTime, "reminder_time"),
+    (Tasks.OrdinalDate, "ordinal_date"),
+)
+
+
+def application_data(source: Source, options: Options, version: str, parts: Part | None = None) -> Element:
+    """Return the ApplicationData of a message: all of it, or only the parts that changed."""
+    return AirSync.ApplicationData(list(properties(source, options, version, parts)))
+
+
+def properties(
+    source: Source, options: Options, version: str, parts: Part | None = None
+) -> Iterator[Element]:
+    """Yield the elements of a message, or of the given parts of it.
+
+    Anything but Read, Flag and Categories is one part: when it changed, the whole item is sent.
+    """
+    message = source.message
+    if parts is not None and not parts & Part.CONTENT:
+        if parts & Part.READ:
+            yield Email.Read(message.is_read)
+        if parts & Part.FLAG:
+            yield flag_element(message.flag)
+        if parts & Part.CATEGORIES:
+            yield categories_element(message.categories)
+        return
+    yield from _headers(message)
+    yield from _content(source, options)
+    yield from _conversation(message)
+    if at_least(version, "16.0"):
+        yield from _draft(message)
+
+
+def placeholder(message: Message) -> Element:
+    """Return ApplicationData for a message that cannot be rendered, so that it never blocks its folder."""
+    text = "This message could not be prepared for your device. Please open it in a browser."
+    return AirSync.ApplicationData(
+        Email.Subject("(message could not be shown)"),
+        Email.DateReceived(date_time(message.received_at)),
+        Email.Importance(1),
+        Email.Read(message.is_read),
+        AirSyncBase.Body(
+            AirSyncBase.Type(1), AirSyncBase.EstimatedDataSize(len(text)), AirSyncBase.Data(text)
+        ),
+        Email.MessageClass("IPM.Note"),
+        Email.InternetCPID(FOLDED_CPID),
+        AirSyncBase.NativeBodyType(1),
+        Email2.ConversationId(message.conversation_id),
+        Email2.ConversationIndex(message.conversation_index),
+    )
+
+
+def flag_element(flag: Flag | None) -> Element:
+    """Return the Flag element; empty when there is no flag. Source: MS-ASEMAIL 2.2.2.34."""
+    if flag is None:
+        return Email.Flag()
+    return Email.Flag(
+        Tasks.Subject(flag.subject) if flag.subject else None,
+        Email.Status(flag.status),
+        Email.FlagType(flag.flag_type) if flag.flag_type else None,
+        [tag(date_time(moment)) for tag, name in _FLAG_DATES if (moment := getattr(flag, name)) is not None],
+        Tasks.ReminderSet(flag.reminder_set) if flag.reminder_set is not None else None,
+        Tasks.SubOrdinalDate(flag.sub_ordinal_date) if flag.sub_ordinal_date else None,
+    )
+
+
+def parse_flag(element: Element, before: Flag | None) -> Flag | None:
+    """Return the flag a client sets; None clears it. Tolerates absent dates, as phones leave them out.
+
+    Raises ProtocolError with the item status 6 when the values contradict each other.
+    Source: MS-ASEMAIL 2.2.2.34 Flag, 3.1.5.4.
+    """
+    status = element.int_of(Email.Status, FLAG_CLEARED)
+    if status == FLAG_CLEARED:
+        return None
+    if status not in (FLAG_ACTIVE, FLAG_COMPLETE):
+        raise ProtocolError(Status.CONVERSION_ERROR, "Flag Status is 0, 1 or 2")
+    dates = {name: parse_date_time(element.text_of(tag)) for tag, name in _FLAG_DATES}
+    for start, due in (("start_date", "due_date"), ("utc_start_date", "utc_due_date")):
+        first, last = dates[start], dates[due]
+        if first is not None and last is not None and first > last:
+            raise ProtocolError(Status.CONVERSION_ERROR, "a flag starts after it is due")
+    is_reminding = element.find(Tasks.ReminderSet)
+    default_type = before.flag_type if before is not None else "Flag for follow up"
+    return Flag(
+        status=status,
+        flag_type=element.text_of(Email.FlagType) or default_type,
+        subject=element.text_of(Tasks.Subject) or None,
+        reminder_set=None if is_reminding is None else element.flag_of(Tasks.ReminderSet),
+        sub_ordinal_date=element.text_of(Tasks.SubOrdinalDate) or None,
+        **dates,
+    )
+
+
+def categories_element(categories: tuple[str, ...]) -> Element:
+    """Return the Categories element; empty when there are none."""
+    return Email.Categories([Email.Category(name) for name in categories])
+
+
+def parse_categories(element: Element) -> tuple[str, ...]:
+    """Return the categories a client sets, each once."""
+    names = (child.text[:CATEGORY_LENGTH_MAX] for child in element.find_all(Email.Category))
+    return tuple(dict.fromkeys(name for name in names if name))[:CATEGORIES_MAX]
+
+
+def date_time(moment: datetime) -> str:
+    """Return a dateTime as Email, Tasks and Settings write it. Source: MS-ASDTYPE 2.3."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse_date_time(text: str | None) -> datetime | None:
+    """Return the moment of a dateTime in either of the protocol's forms; None for none.
+
+    Raises ProtocolError with the item status 6 on anything else.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ProtocolError(Status.CONVERSION_ERROR, "not a date and time") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _headers(message: Message) -> Iterator[Element]:
+    yield Email.To(message.to)
+    if message.cc:
+        yield Email.Cc(message.cc)
+    yield Email.From(message.sender_from)
+    yield Email.Subject(message.subject)
+    if message.reply_to:
+        yield Email.ReplyTo(message.reply_to)
+    yield Email.DateReceived(date_time(message.received_at))
+    if message.display_to:
+        yield Email.DisplayTo(message.display_to)
+    yield Email.ThreadTopic(message.thread_topic)
+    yield Email.Importance(message.importance)
+    yield Email.Read(message.is_read)
+
+
+def _content(source: Source, options: Options) -> Iterator[Element]:
+    message = source.message
+    attached = airsyncbase.attachments(source.structure, message.id)
+    if attached is not None:
+        yield attached
+    yield airsyncbase.body(source, options)
+    yield Email.MessageClass(message.message_class)
+    yield Email.InternetCPID(FOLDED_CPID)
+    yield flag_element(message.flag)
+    yield Email.ContentClass("urn:content-classes:message")
+    yield AirSyncBase.NativeBodyType(message.native_body_type)
+
+
+def _conversation(message: Message) -> Iterator[Element]:
+    yield Email2.ConversationId(message.conversation_id)
+    yield Email2.ConversationIndex(message.conversation_index)
+    if message.last_verb and message.last_verb_at is not None:
+        yield Email2.LastVerbExecuted(message.last_verb)
+        yield Email2.LastVerbExecutionTime(date_time(message.last_verb_at))
+    if message.sender:
+        yield Email2.Sender(message.sender)
+    yield categories_element(message.categories)
+
+
+def _draft(message: Message) -> Iterator[Element]:
+    if message.is_draft:
+        yield Email2.IsDraft(1)
+    if message.bcc:
+        yield Email2.Bcc(message.bcc)

@@ -1,0 +1,177 @@
+"""Status values, and the table from the domain's errors to them.
+
+Source: MS-ASCMD 2.2.2 Common Status Codes and the Status section of each command.
+"""
+
+from enum import IntEnum
+
+from appliance.errors import (
+    ApplianceError,
+    Conflict,
+    Denied,
+    NotFound,
+    QuotaExceeded,
+    TemporaryFailure,
+    TooLarge,
+)
+
+
+class Common(IntEnum):
+    """Statuses any command may answer from 14.0 on."""
+
+    INVALID_CONTENT = 101
+    INVALID_WBXML = 102
+    INVALID_XML = 103
+    INVALID_DATE_TIME = 104
+    INVALID_IDS = 106
+    INVALID_MIME = 107
+    DEVICE_ID_MISSING_OR_INVALID = 108
+    SERVER_ERROR = 110
+    SERVER_ERROR_RETRY_LATER = 111
+    MAILBOX_QUOTA_EXCEEDED = 113
+    MESSAGE_PREVIOUSLY_SENT = 118
+    MESSAGE_HAS_NO_RECIPIENT = 119
+    MAIL_SUBMISSION_FAILED = 120
+    ATTACHMENT_IS_TOO_LARGE = 122
+    DEVICE_IS_BLOCKED = 129
+    ACCESS_DENIED = 130
+    COMMAND_NOT_SUPPORTED = 137
+    VERSION_NOT_SUPPORTED = 138
+    DEVICE_NOT_PROVISIONED = 142
+    POLICY_REFRESH = 143
+    INVALID_POLICY_KEY = 144
+    INVALID_STORED_REQUEST = 149
+    ITEM_NOT_FOUND = 150
+    DEVICE_INFORMATION_REQUIRED = 165
+
+
+class Sync(IntEnum):
+    """MS-ASCMD 2.2.3.177.17 Status (Sync)."""
+
+    SUCCESS = 1
+    INVALID_SYNC_KEY = 3
+    PROTOCOL_ERROR = 4
+    SERVER_ERROR = 5
+    CONVERSION_ERROR = 6
+    CONFLICT = 7
+    OBJECT_NOT_FOUND = 8
+    CANNOT_COMPLETE = 9
+    HIERARCHY_CHANGED = 12
+    INCOMPLETE = 13
+    INVALID_WAIT = 14
+    TOO_MANY_COLLECTIONS = 15
+    RETRY = 16
+
+
+class FolderSync(IntEnum):
+    """MS-ASCMD 2.2.3.177.4 Status (FolderSync)."""
+
+    SUCCESS = 1
+    SERVER_ERROR = 6
+    INVALID_SYNC_KEY = 9
+    MALFORMED = 10
+
+
+class Ping(IntEnum):
+    """MS-ASCMD 2.2.3.177.11 Status (Ping)."""
+
+    EXPIRED = 1
+    CHANGES = 2
+    MISSING_PARAMETERS = 3
+    SYNTAX = 4
+    HEARTBEAT_OUT_OF_RANGE = 5
+    TOO_MANY_FOLDERS = 6
+    HIERARCHY_CHANGED = 7
+    SERVER_ERROR = 8
+
+
+class MoveItems(IntEnum):
+    """MS-ASCMD 2.2.3.177.10 Status (MoveItems); 3 is success."""
+
+    INVALID_SOURCE = 1
+    INVALID_DESTINATION = 2
+    SUCCESS = 3
+    SAME_FOLDER = 4
+    FAILED = 5
+    LOCKED = 7
+
+
+class GetItemEstimate(IntEnum):
+    """MS-ASCMD 2.2.3.177.6 Status (GetItemEstimate)."""
+
+    SUCCESS = 1
+    INVALID_COLLECTION = 2
+    NOT_PRIMED = 3
+    INVALID_SYNC_KEY = 4
+
+
+class ItemOperations(IntEnum):
+    """MS-ASCMD 2.2.3.177.8 Status (ItemOperations)."""
+
+    SUCCESS = 1
+    PROTOCOL_ERROR = 2
+    SERVER_ERROR = 3
+    NOT_FOUND = 6
+    INVALID_RANGE = 8
+    UNKNOWN_STORE = 9
+    TOO_LARGE = 11
+    CONVERSION_FAILED = 14
+    INVALID_ATTACHMENT = 15
+    ACCESS_DENIED = 16
+
+
+class Provision(IntEnum):
+    """MS-ASCMD 2.2.3.177.12 Status (Provision), outside Policy."""
+
+    SUCCESS = 1
+    PROTOCOL_ERROR = 2
+    SERVER_ERROR = 3
+
+
+class Policy(IntEnum):
+    """MS-ASPROV 2.2.2.54.2 Status (Policy) in answers."""
+
+    SUCCESS = 1
+    NO_POLICY = 2
+    UNKNOWN_TYPE = 3
+    CORRUPT = 4
+    WRONG_KEY = 5
+
+
+class Settings(IntEnum):
+    """MS-ASCMD 2.2.3.177.15 Status (Settings)."""
+
+    SUCCESS = 1
+    PROTOCOL_ERROR = 2
+    ACCESS_DENIED = 3
+    SERVER_UNAVAILABLE = 4
+    INVALID_ARGUMENTS = 5
+
+
+class ProtocolError(ApplianceError):
+    """A request breaks the protocol; `status` is the answer, global to the command that raised it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = int(status)
+
+
+_COMMON_FOR: tuple[tuple[type[ApplianceError], Common], ...] = (
+    (QuotaExceeded, Common.MAILBOX_QUOTA_EXCEEDED),
+    (TooLarge, Common.ATTACHMENT_IS_TOO_LARGE),
+    (NotFound, Common.ITEM_NOT_FOUND),
+    (Denied, Common.ACCESS_DENIED),
+    (Conflict, Common.SERVER_ERROR_RETRY_LATER),
+    (TemporaryFailure, Common.SERVER_ERROR_RETRY_LATER),
+)
+
+
+def common_for(error: Exception) -> Common:
+    """Return the common Status for an error no command translated itself; unknown ones are temporary.
+
+    Never guesses "permanent": a phone that is told so throws the user's work away.
+    """
+    for kind, status in _COMMON_FOR:
+        if isinstance(error, kind):
+            return status
+    return Common.SERVER_ERROR_RETRY_LATER

@@ -1,0 +1,246 @@
+"""What a device is missing of a folder, step by step. Pure, given the folder's feeds.
+
+Theory of operation. A cursor says what a device holds:
+
+    created   it was told of every item created at or before this change number ...
+    modseq    ... in the state they had at or before this one,
+    floor     of these, the items at or above this position (what its FilterType lets in);
+    paging    while this is set, items below it are still to come, except
+    snapshot  those created after this change number, which it was told of as they came.
+
+Priming sets `created` and `modseq` to the folder's last change and pages downwards from the newest
+item; a filter that lets in more pages on below the old floor. Meanwhile, and afterwards, changes of
+items it holds come in order of `modseq`, and new items in order of creation. The two are separate feeds
+because an item that changes while the device is being told of others moves to the end of the change
+order, but never in the order of creation: each item is announced exactly once however a walk is cut
+into answers.
+
+Every step carries the cursor that is true once the device has it, so an answer may end after any step.
+
+Own changes are not echoed: see `db.tables.Item` for `created_by`, `changed_by`, `changed_since`.
+Source: MS-ASCMD 3.1.5.3 Synchronizing, MS-ASEMAIL 3.2.5.4 (what a Change carries).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntFlag
+from typing import Protocol
+
+from appliance.items.message import Message, Tombstone
+
+type Position = tuple[datetime, int]
+"""Where an item stands in a folder ordered by age: (received_at, id)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TOP: Position = (datetime(9999, 12, 31, tzinfo=UTC), 0)  # above every item
+
+
+class Part(IntFlag):
+    """What of an item changed; each part is synchronised on its own."""
+
+    READ = 1
+    FLAG = 2
+    CATEGORIES = 4
+    CONTENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """An item the device does not have."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An item the device has in an older state."""
+
+    message: Message
+    parts: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """An item the device has that left the folder."""
+
+    item_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoftDelete:
+    """An item the device has that its filter no longer lets in."""
+
+    item_id: int
+
+
+type Outgoing = Add | Change | Delete | SoftDelete
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What a device holds of a folder; see the theory of operation."""
+
+    modseq: int
+    created: int
+    floor: Position | None = None
+    paging: Position | None = None
+    snapshot: int = 0
+
+    def holds(self, item: Message | Tombstone) -> bool:
+        """Return whether the device has an item created at or before `created`."""
+        position = (item.received_at, item.id)
+        if self.floor is not None and position < self.floor:
+            return False
+        return self.paging is None or position >= self.paging or item.created_modseq > self.snapshot
+
+    def to_json(self) -> str:
+        """Return the cursor for the state row."""
+        values = [self.modseq, self.created, _micros(self.floor), _micros(self.paging), self.snapshot]
+        return json.dumps(values, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Cursor":
+        """Return the cursor that `to_json` wrote."""
+        modseq, created, floor, paging, snapshot = json.loads(text)
+        return cls(modseq, created, _position(floor), _position(paging), snapshot)
+
+    @classmethod
+    def at_start(cls, latest: int) -> "Cursor":
+        """Return the cursor of a device that holds nothing of a folder whose last change is `latest`."""
+        return cls(modseq=latest, created=latest, paging=_TOP, snapshot=latest)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command, and the cursor once the device has it; the last step has no command."""
+
+    outgoing: Outgoing | None
+    cursor: Cursor
+
+
+class Feed(Protocol):
+    """The folder as `store.changes` shows it, within one snapshot."""
+
+    def latest(self) -> int: ...
+    def changed(self, *, after: int, created_max: int) -> Iterator[Message | Tombstone]: ...
+    def created(self, *, after: int) -> Iterator[Message]: ...
+    def newest_first(
+        self, *, before: Position, down_to: Position | None, created_max: int
+    ) -> Iterator[Message]: ...
+    def oldest_first(
+        self, *, start: Position, until: Position, created_max: int
+    ) -> Iterator[tuple[Position, int]]: ...
+
+
+def walk(cursor: Cursor, feed: Feed, cutoff: datetime | None, device: int) -> Iterator[Step]:
+    """Yield what brings a device from its cursor up to date, ending with a step without a command.
+
+    cutoff: the oldest `received_at` the device's filter lets in; None lets everything in.
+    """
+    latest = feed.latest()
+    floor = None if cutoff is None else (cutoff, 0)
+    if floor is not None and (cursor.floor is None or floor > cursor.floor):
+        for step in _raise_floor(cursor, feed, floor):
+            yield step
+            cursor = step.cursor
+    yield from _changes(cursor, feed, device)
+    cursor = replace(cursor, modseq=max(latest, cursor.modseq))
+    yield from _additions(cursor, feed, device)
+    cursor = replace(cursor, created=max(latest, cursor.created))
+    for step in _page(cursor, feed):
+        yield step
+        cursor = step.cursor
+    if floor != cursor.floor:
+        # The filter lets in more than before: page on from where the device's items end.
+        cursor = replace(cursor, floor=floor, paging=cursor.floor, snapshot=cursor.created)
+        yield from _page(cursor, feed)
+
+
+def parts_for(message: Message, device: int, modseq: int) -> Part:
+    """Return which parts changed after `modseq` by anybody but the device itself."""
+    own_from = message.changed_since if message.changed_by == device else None
+    parts = Part(0)
+    for part, changed_at in (
+        (Part.READ, message.read_modseq),
+        (Part.FLAG, message.flag_modseq),
+        (Part.CATEGORIES, message.categories_modseq),
+        (Part.CONTENT, message.content_modseq),
+    ):
+        if changed_at > modseq and (own_from is None or changed_at < own_from):
+            parts |= part
+    return parts
+
+
+def cutoff_for(filter_type: int, now: datetime) -> datetime | None:
+    """Return the oldest `received_at` an email FilterType lets in, None for no limit.
+
+    The day begins at midnight UTC, so that the window moves once a day and not with every request.
+    Source: MS-ASCMD 2.2.3.68.2 FilterType (Sync); 6 and 7 are not defined for mail and taken by length.
+    """
+    days = {1: 1, 2: 3, 3: 7, 4: 14, 5: 31, 6: 92, 7: 184}.get(filter_type)
+    if days is None:
+        return None
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
+
+
+def _raise_floor(cursor: Cursor, feed: Feed, floor: Position) -> Iterator[Step]:
+    """Let a filter that lets in less take effect: items fall out at the bottom, the oldest first."""
+    start = cursor.floor or (_EPOCH, 0)
+    for position, created in feed.oldest_first(start=start, until=floor, created_max=cursor.created):
+        moment, item_id = position
+        is_held = cursor.paging is None or position >= cursor.paging or created > cursor.snapshot
+        if is_held:
+            yield Step(SoftDelete(item_id), replace(cursor, floor=(moment, item_id + 1)))
+    is_paged = cursor.paging is not None and cursor.paging <= floor
+    yield Step(None, replace(cursor, floor=floor, paging=None if is_paged else cursor.paging))
+
+
+def _changes(cursor: Cursor, feed: Feed, device: int) -> Iterator[Step]:
+    """Announce changes and departures of items the device has."""
+    for change in feed.changed(after=cursor.modseq, created_max=cursor.created):
+        if not cursor.holds(change):
+            continue
+        outgoing: Outgoing | None = None
+        if isinstance(change, Tombstone):
+            outgoing = Delete(change.id) if change.changed_by != device else None
+        else:
+            parts = parts_for(change, device, cursor.modseq)
+            outgoing = Change(change, parts) if parts else None
+        if outgoing is not None:
+            yield Step(outgoing, replace(cursor, modseq=change.modseq))
+
+
+def _additions(cursor: Cursor, feed: Feed, device: int) -> Iterator[Step]:
+    """Announce items created since, except those the device itself added."""
+    for message in feed.created(after=cursor.created):
+        if cursor.floor is not None and (message.received_at, message.id) < cursor.floor:
+            continue
+        outgoing: Outgoing = Add(message)
+        if message.created_by == device:
+            parts = parts_for(message, device, message.created_modseq)
+            if not parts:
+                continue
+            outgoing = Change(message, parts)
+        yield Step(outgoing, replace(cursor, created=message.created_modseq))
+
+
+def _page(cursor: Cursor, feed: Feed) -> Iterator[Step]:
+    """Announce the items between the floor and what the device has, newest first."""
+    if cursor.paging is not None:
+        known = cursor.snapshot
+        for message in feed.newest_first(before=cursor.paging, down_to=cursor.floor, created_max=known):
+            cursor = replace(cursor, paging=(message.received_at, message.id))
+            yield Step(Add(message), cursor)
+    yield Step(None, replace(cursor, paging=None, snapshot=0))
+
+
+def _micros(position: Position | None) -> list[int] | None:
+    if position is None:
+        return None
+    return [(position[0] - _EPOCH) // timedelta(microseconds=1), position[1]]
+
+
+def _position(values: list[int] | None) -> Position | None:
+    return None if values is None else (_EPOCH + timedelta(microseconds=values[0]), values[1])

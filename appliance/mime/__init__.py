@@ -1,0 +1,1 @@
+"""RFC 5322 and MIME: scanning, reading, composing. Pure: bytes in, values out."""

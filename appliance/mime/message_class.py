@@ -1,0 +1,71 @@
+"""The MessageClass of a message: what kind of item a client should treat it as.
+
+Reads only as much of reports and invitations as the class needs; their meaning belongs to `delivery`
+and `ical`.
+Source: MS-ASEMAIL 2.2.2.49 MessageClass; RFC 3464 2.3.3 Action; RFC 8098 3.2.6 Disposition; RFC 5546.
+"""
+
+import re
+
+from appliance.mime.body import decode_leaf, part_headers
+from appliance.mime.structure import Part, Structure
+
+NOTE = "IPM.Note"
+SMIME = "IPM.Note.SMIME"
+SMIME_SIGNED = "IPM.Note.SMIME.MultipartSigned"
+MEETING = "IPM.Schedule.Meeting."
+REPORT = "REPORT.IPM.NOTE."
+
+READ_BYTES_MAX = 65_536
+"""How much of a report or an invitation is looked at."""
+
+_ACTION = re.compile(rb"^Action[ \t]*:[ \t]*([A-Za-z]+)", re.M | re.I)
+_DISPOSITION = re.compile(rb"^Disposition[ \t]*:[^\n;]*;[ \t]*([A-Za-z]+)", re.M | re.I)
+_METHOD = re.compile(rb"^METHOD[ \t]*:[ \t]*([A-Za-z]+)", re.M | re.I)
+_PARTSTAT = re.compile(rb"[;]PARTSTAT[ \t]*=[ \t]*\"?([A-Za-z-]+)", re.I)
+_FOLD = re.compile(rb"\r?\n[ \t]")
+
+_ACTIONS = {b"failed": "NDR", b"delayed": "DELAYED", b"delivered": "DR", b"relayed": "DR", b"expanded": "DR"}
+_MEETINGS = {b"REQUEST": "Request", b"CANCEL": "Canceled", b"COUNTER": "Resp.Tent"}
+_ANSWERS = {b"ACCEPTED": "Resp.Pos", b"DECLINED": "Resp.Neg", b"TENTATIVE": "Resp.Tent"}
+
+
+def message_class(raw: bytes, structure: Structure) -> str:
+    """Return the MessageClass; IPM.Note whenever nothing more special is certain."""
+    if structure.smime is not None:
+        return SMIME_SIGNED if structure.root.is_multipart else SMIME
+    if structure.report_type is not None:
+        return _report_class(raw, structure)
+    if structure.calendar_part is not None:
+        return _meeting_class(raw, structure.part(structure.calendar_part))
+    return NOTE
+
+
+def _report_class(raw: bytes, structure: Structure) -> str:
+    for part in structure.parts:
+        if part.content_type.endswith("delivery-status"):
+            actions = [
+                _ACTIONS.get(a.lower()) for a in _ACTION.findall(decode_leaf(raw, part, READ_BYTES_MAX))
+            ]
+            for kind in ("NDR", "DELAYED", "DR"):  # several recipients: the worst news decides
+                if kind in actions:
+                    return REPORT + kind
+        if part.content_type.endswith("disposition-notification"):
+            found = _DISPOSITION.search(decode_leaf(raw, part, READ_BYTES_MAX))
+            return REPORT + ("IPNRN" if found is None or found[1].lower() == b"displayed" else "IPNNRN")
+    return NOTE
+
+
+def _meeting_class(raw: bytes, part: Part) -> str:
+    text = _FOLD.sub(b"", decode_leaf(raw, part, READ_BYTES_MAX))
+    declared = part_headers(raw, part).parameters("Content-Type")[1].get("method", "")
+    method = declared.strip().upper().encode("ascii", "replace")
+    if not method:
+        found = _METHOD.search(text)
+        method = found[1].upper() if found else b""
+    if method == b"REPLY":
+        answer = _PARTSTAT.search(text)
+        kind = _ANSWERS.get(answer[1].upper()) if answer else None
+    else:
+        kind = _MEETINGS.get(method)
+    return MEETING + kind if kind else NOTE
