@@ -1,0 +1,50 @@
+"""How everything an account has is removed: in small steps, and with nothing left over.
+
+Owns the order of tables. Leaves who hears of it, and that nobody signs in meanwhile, to `accounts.delete`.
+"""
+
+from appliance import db
+from appliance.accounts import throttle
+from appliance.db.tables import (
+    Account,
+    Address,
+    Device,
+    Folder,
+    Item,
+    SentClientId,
+    SyncState,
+    Tombstone,
+)
+from appliance.store import blobs
+
+ITEMS_AT_ONCE = 500  # per transaction, so that removing a large mailbox keeps nobody waiting
+
+
+def remove(account_id: int) -> None:
+    """Remove the rows of an account; repeating it after a crash goes on where it stopped."""
+    while _remove_some_items(account_id):
+        pass
+    _remove_rest(account_id)
+
+
+@db.transaction
+def _remove_some_items(account_id: int) -> bool:
+    """Remove a few items and the blobs nobody else has; returns whether there may be more."""
+    some = Item.select(Item.id, Item.blob).where(Item.account == account_id).limit(ITEMS_AT_ONCE)
+    rows = list(some.tuples())
+    Item.delete().where(Item.id.in_([row[0] for row in rows])).execute()
+    blobs.unlink_unused({bytes(row[1]) for row in rows})
+    return len(rows) == ITEMS_AT_ONCE
+
+
+@db.transaction
+def _remove_rest(account_id: int) -> None:
+    while _remove_some_items(account_id):  # what arrived meanwhile
+        pass
+    devices = Device.select(Device.id).where(Device.account == account_id)
+    for of_device in (SyncState, SentClientId):
+        of_device.delete().where(of_device.device.in_(devices)).execute()
+    for of_account in (Device, Tombstone, Folder, Address):
+        of_account.delete().where(of_account.account == account_id).execute()
+    throttle.clear_account(account_id)
+    Account.delete().where(Account.id == account_id).execute()

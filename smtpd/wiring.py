@@ -1,0 +1,127 @@
+"""The domain behind the protocols of `services.py`: real accounts, real delivery, the real queue.
+
+Every function opens the database connection it needs and gives it back before it returns, so that a
+slow client never holds one.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from random import SystemRandom
+
+from appliance import bus, db
+from appliance.accounts import accounts, addresses, login
+from appliance.clock import Clock
+from appliance.delivery import inbound, settle, submission
+from appliance.delivery.routing import RouteKind, route
+from appliance.errors import InvalidInput, PermanentFailure, TemporaryFailure
+from appliance.items.account import Account
+from appliance.items.envelope import Envelope
+from appliance.mime.compose import ComposeError
+from appliance.queue import entries
+from appliance.queue.entries import Entry
+from appliance.store import blobs
+from smtpd.outcome import Delivered, Failed, Outcome, Retry
+from smtpd.services import RecipientVerdict
+
+_VERDICTS = {
+    RouteKind.LOCAL: RecipientVerdict.LOCAL,
+    RouteKind.REMOTE: RecipientVerdict.REMOTE,
+    RouteKind.UNKNOWN: RecipientVerdict.UNKNOWN_USER,
+    RouteKind.DISABLED: RecipientVerdict.REJECTED,
+    RouteKind.INVALID: RecipientVerdict.REJECTED,
+}
+
+
+class Mail:
+    """Accounts and delivery; `smtpd.services.Services`."""
+
+    def __init__(self, clock: Clock, hostname: Callable[[], str]) -> None:
+        self._clock = clock
+        self._hostname = hostname
+
+    def recipient(self, forward_path: str) -> RecipientVerdict:
+        """Judge a recipient."""
+        try:
+            with db.connection():
+                return _VERDICTS[route(forward_path).kind]
+        except TemporaryFailure:
+            return RecipientVerdict.UNAVAILABLE
+
+    def authenticate(self, username: str, password: str, remote_ip: str) -> Account:
+        """Return the account behind credentials."""
+        return login.login(username, password, protocol="smtp", remote_ip=remote_ip)
+
+    def may_send_as(self, account: Account, reverse_path: str) -> bool:
+        """Say whether a reverse-path is one of the account's own addresses, or null."""
+        if not reverse_path:
+            return True
+        try:
+            wanted = addresses.normalise(reverse_path)
+        except InvalidInput:
+            return False
+        with db.connection():
+            return wanted == account.address or wanted in accounts.aliases(account.id)
+
+    def accept(self, envelope: Envelope, raw: bytes) -> str:
+        """Take responsibility for a message: filed for local recipients, queued for others."""
+        if envelope.account_id is None:
+            return inbound.deliver(envelope, raw, hostname=self._hostname())
+        with db.connection():
+            account = accounts.get(envelope.account_id)
+        try:
+            submitted = submission.submit(
+                account,
+                raw,
+                hostname=self._hostname(),
+                now=self._clock.now(),
+                save_in_sent=True,
+                recipients=envelope.forward_paths,
+            )
+        except ComposeError as error:
+            raise PermanentFailure(str(error)) from error
+        return submitted.message_id
+
+
+class OutgoingQueue:
+    """The queue as the runner sees it; `smtpd.services.Queue`."""
+
+    def __init__(self, clock: Clock, hostname: Callable[[], str]) -> None:
+        self._clock = clock
+        self._hostname = hostname
+        self._random = SystemRandom()
+        self._watcher = bus.watch((bus.QUEUE,))
+
+    def claim(self, limit: int, lease_s: int) -> list[Entry]:
+        """Take due entries."""
+        return entries.claim(self._clock.now(), limit=limit, lease_s=lease_s)
+
+    def load(self, entry: Entry) -> bytes:
+        """Return the message of an entry."""
+        with db.connection():
+            return blobs.read(entry.digest)
+
+    def record(self, entry: Entry, outcome: Outcome) -> None:
+        """Store what became of an attempt."""
+        match outcome:
+            case Delivered(reply, host):
+                settle.delivered(entry, reply, host)
+            case Retry(reply, host):
+                settle.deferred(
+                    entry,
+                    reply,
+                    host,
+                    hostname=self._hostname(),
+                    now=self._clock.now(),
+                    random=self._random,
+                )
+            case Failed(reply, host):
+                settle.failed(entry, reply, host, hostname=self._hostname(), now=self._clock.now())
+
+    def next_due(self) -> datetime | None:
+        """Return when there is something to do next."""
+        with db.connection():
+            return entries.next_due()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a hint that there is something new."""
+        self._watcher.wait(timeout_s)
