@@ -1,0 +1,356 @@
+"""The tables, grouped by the service that owns them; rows only, no behaviour.
+
+Times are `UtcField`: aware UTC datetimes in Python, integer microseconds since 1970 in the database,
+so that both databases index, compare and page them the same way and without loss.
+
+`modseq` columns are the heart of synchronisation (design section 4): one counter per account, taken
+inside the writing transaction, so that number order is commit order.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import peewee
+
+from appliance.db.proxy import proxy
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return an aware datetime as integer microseconds since 1970 (exact, unlike a float timestamp)."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """Return the aware UTC datetime of integer microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=value)
+
+
+class UtcField(peewee.BigIntegerField):
+    """An aware UTC datetime stored as integer microseconds."""
+
+    def db_value(self, value: Any) -> Any:
+        return to_microseconds(value) if isinstance(value, datetime) else value
+
+    def python_value(self, value: Any) -> Any:
+        return None if value is None else from_microseconds(value)
+
+
+class IdField(peewee.BigAutoField):
+    """A number that is never used again, also after its row is gone: phones remember ids for years.
+
+    SQLite hands out the highest id anew unless it is told AUTOINCREMENT; PostgreSQL's sequences never do.
+    """
+
+    def ddl(self, ctx: Any) -> Any:
+        """Return the column's definition, with what SQLite needs to keep the promise."""
+        definition = super().ddl(ctx)
+        database = self.model._meta.database
+        if isinstance(getattr(database, "obj", None) or database, peewee.SqliteDatabase):
+            return peewee.NodeList((definition, peewee.SQL("AUTOINCREMENT")))
+        return definition
+
+
+class Base(peewee.Model):
+    """Binds every table to the process's one database."""
+
+    class Meta:
+        database = proxy
+        legacy_table_names = False
+
+    @classmethod
+    def select(cls, *fields: Any) -> Any:
+        """Return a query; typed loosely, because peewee's own types know rows only as models."""
+        return super().select(*fields)
+
+
+# --- accounts -----------------------------------------------------------------------------------
+
+
+class Setting(Base):
+    """What an administrator changes in the browser, and facts about this instance."""
+
+    key = peewee.TextField(primary_key=True)
+    value = peewee.TextField()
+
+
+class Domain(Base):
+    """A domain this server accepts mail for; the name is lower-case A-labels."""
+
+    id = IdField()
+    name = peewee.TextField(unique=True)
+    created_at = UtcField()
+
+
+class Account(Base):
+    """A user and everything stored for them."""
+
+    id = IdField()
+    address = peewee.TextField(unique=True)  # the primary address, normalised
+    display_name = peewee.TextField(default="")
+    password_hash = peewee.TextField()
+    credential_version = peewee.IntegerField(default=1)  # raised by every password change
+    is_admin = peewee.BooleanField(default=False)
+    is_enabled = peewee.BooleanField(default=True)
+    quota_bytes = peewee.BigIntegerField(default=0)  # 0: no limit
+    used_bytes = peewee.BigIntegerField(default=0)
+    modseq = peewee.BigIntegerField(default=0)  # the last change number handed out
+    hierarchy_modseq = peewee.BigIntegerField(default=0)  # the last change of the folder tree
+    created_at = UtcField()
+
+
+class Address(Base):
+    """An address that is delivered to an account: the primary one and its aliases, normalised."""
+
+    id = IdField()
+    address = peewee.TextField(unique=True)
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+
+
+class LoginFailure(Base):
+    """Failed log-ins of one scope: `account:device`, or a network. See `accounts.throttle`."""
+
+    scope = peewee.TextField(primary_key=True)
+    failures = peewee.IntegerField(default=0)
+    last_secret = peewee.BlobField(null=True)  # keyed digest, so that the same wrong one counts once
+    blocked_until = UtcField(null=True)
+    updated_at = UtcField()
+
+
+# --- store --------------------------------------------------------------------------------------
+
+
+class Folder(Base):
+    """A container in an account; a deleted one stays as a tombstone so that phones hear of it."""
+
+    id = IdField()
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+    parent = peewee.ForeignKeyField("self", null=True)
+    name = peewee.TextField()
+    type = peewee.SmallIntegerField()  # MS-ASCMD Type (FolderSync), see items.folder
+    modseq = peewee.BigIntegerField()
+    created_modseq = peewee.BigIntegerField()
+    changed_by = peewee.BigIntegerField(null=True)  # Device.id whose command changed it last
+    is_deleted = peewee.BooleanField(default=False)
+    items_modseq = peewee.BigIntegerField(default=0)  # the last change among its items
+    total = peewee.IntegerField(default=0)
+    unread = peewee.IntegerField(default=0)
+
+    class Meta:
+        indexes = ((("account", "modseq"), False),)
+
+
+class Blob(Base):
+    """Bytes by their SHA-256; small ones are kept here, large ones in a file or object store."""
+
+    digest = peewee.BlobField(primary_key=True)
+    size = peewee.BigIntegerField()
+    data = peewee.BlobField(null=True)  # null: outside the database, see store.blobs
+    created_at = UtcField()
+
+
+class Content(Base):
+    """What was derived from a message's bytes once, on arrival; shared like the blob itself."""
+
+    digest = peewee.BlobField(primary_key=True)
+    structure = peewee.TextField()  # mime.Structure as JSON
+    text = peewee.TextField()  # the plain text body, capped
+    is_text_complete = peewee.BooleanField()
+
+
+class Item(Base):
+    """Anything stored in a folder. The list columns are computed once, so that no list parses MIME.
+
+    `id` is the ServerId: never reused; a move makes a new row and leaves a tombstone pointing to it.
+    The four `*_modseq` columns say when each separately synchronised part changed last
+    (MS-ASEMAIL: a Change carries only what changed).
+    `changed_by`/`changed_since`: the device that made every change since that modseq, so that a
+    phone's own changes are not echoed to it and nobody else's are lost. `created_by`: the device whose
+    Sync added the item, which therefore knows it already.
+    """
+
+    id = IdField()
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    folder = peewee.ForeignKeyField(Folder, on_delete="CASCADE", index=False)
+    blob = peewee.ForeignKeyField(Blob, column_name="digest", index=True)
+    size = peewee.BigIntegerField()
+    modseq = peewee.BigIntegerField()
+    created_modseq = peewee.BigIntegerField()
+    content_modseq = peewee.BigIntegerField()
+    read_modseq = peewee.BigIntegerField()
+    flag_modseq = peewee.BigIntegerField()
+    categories_modseq = peewee.BigIntegerField()
+    created_by = peewee.BigIntegerField(null=True)
+    changed_by = peewee.BigIntegerField(null=True)
+    changed_since = peewee.BigIntegerField(default=0)
+    received_at = UtcField()
+    # state a client may change
+    is_read = peewee.BooleanField(default=False)
+    flag = peewee.TextField(default="")  # items.message.Flag as JSON, "" when not flagged
+    categories = peewee.TextField(default="")  # JSON list of strings, "" when none
+    last_verb = peewee.SmallIntegerField(default=0)  # 1 replied, 2 replied to all, 3 forwarded
+    last_verb_at = UtcField(null=True)
+    is_draft = peewee.BooleanField(default=False)
+    # list columns, from mime.Summary
+    subject = peewee.TextField(default="")
+    thread_topic = peewee.TextField(default="")
+    sender_from = peewee.TextField(default="")
+    sender = peewee.TextField(default="")
+    reply_to = peewee.TextField(default="")
+    to = peewee.TextField(default="")
+    cc = peewee.TextField(default="")
+    bcc = peewee.TextField(default="")
+    display_to = peewee.TextField(default="")
+    preview = peewee.TextField(default="")
+    importance = peewee.SmallIntegerField(default=1)
+    message_class = peewee.TextField(default="IPM.Note")
+    native_body_type = peewee.SmallIntegerField(default=1)
+    internet_cpid = peewee.IntegerField(default=65001)
+    has_attachments = peewee.BooleanField(default=False)
+    message_id = peewee.TextField(default="")
+    conversation_id = peewee.BlobField()
+    conversation_index = peewee.BlobField()
+
+    class Meta:
+        indexes = (
+            (("folder", "modseq"), True),
+            (("folder", "created_modseq"), False),
+            (("folder", "received_at", "id"), False),
+            (("account", "conversation_id"), False),
+            (("account", "message_id"), False),
+        )
+
+
+class Tombstone(Base):
+    """An item that left a folder: deleted, or moved to `moved_to` in another folder."""
+
+    id = peewee.BigIntegerField(primary_key=True)  # the item's id
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    folder = peewee.ForeignKeyField(Folder, on_delete="CASCADE", index=False)
+    modseq = peewee.BigIntegerField()
+    created_modseq = peewee.BigIntegerField()
+    received_at = UtcField()
+    changed_by = peewee.BigIntegerField(null=True)
+    moved_to = peewee.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = ((("folder", "modseq"), False),)
+
+
+# --- devices ------------------------------------------------------------------------------------
+
+
+class Device(Base):
+    """A phone of an account. The same DeviceId under another account is another device."""
+
+    id = IdField()
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+    device_id = peewee.TextField()  # as in MS-ASHTTP, one canonical form
+    device_type = peewee.TextField(default="")
+    user_agent = peewee.TextField(default="")
+    protocol_version = peewee.TextField(default="")
+    model = peewee.TextField(default="")
+    friendly_name = peewee.TextField(default="")
+    os = peewee.TextField(default="")
+    os_language = peewee.TextField(default="")
+    imei = peewee.TextField(default="")
+    phone_number = peewee.TextField(default="")
+    mobile_operator = peewee.TextField(default="")
+    is_allowed = peewee.BooleanField(default=True)
+    policy_key = peewee.BigIntegerField(default=0)  # 0: not provisioned
+    policy_key_pending = peewee.BigIntegerField(default=0)  # handed out in phase 1
+    ping_heartbeat_s = peewee.IntegerField(default=0)  # cached Ping parameters, 0: none
+    ping_folders = peewee.TextField(default="")  # JSON list of [folder id, class]
+    sync_request = peewee.BlobField(null=True)  # the cached Sync request for empty and partial ones
+    first_seen_at = UtcField()
+    last_seen_at = UtcField()
+
+    class Meta:
+        indexes = ((("account", "device_id"), True),)
+
+
+class SyncState(Base):
+    """What one device holds of one collection; folder 0 stands for the hierarchy (FolderSync).
+
+    The SyncKey on the wire is `{generation}.{number}`. `cursor` is what the current key stands for,
+    `previous_cursor` what the key before it stood for; `answer` is what was said when the current key
+    was handed out, kept so that a repeated request gets the identical answer.
+    """
+
+    device = peewee.ForeignKeyField(Device, on_delete="CASCADE", index=False)
+    folder = peewee.BigIntegerField()
+    generation = peewee.TextField()
+    current = peewee.IntegerField()
+    previous = peewee.IntegerField(null=True)
+    cursor = peewee.TextField()
+    previous_cursor = peewee.TextField(default="")
+    request_digest = peewee.BlobField(null=True)  # of the request that `answer` answers
+    answer = peewee.BlobField(null=True)
+    applied_digest = peewee.BlobField(null=True)  # client commands already applied under `current`
+    applied_responses = peewee.TextField(default="")  # what to say about them, JSON
+    client_ids = peewee.TextField(default="")  # JSON object ClientId -> ServerId of recent Adds
+    options = peewee.TextField(default="")  # sticky options, JSON
+    supported = peewee.TextField(default="")  # ghosting, JSON; "" when Supported was not sent
+    revision = peewee.BigIntegerField()  # raised by every write; a write is conditional on it
+    updated_at = UtcField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("device", "folder")
+
+
+class SentClientId(Base):
+    """ClientIds of SendMail, SmartReply and SmartForward: a repeat is never sent twice."""
+
+    device = peewee.ForeignKeyField(Device, on_delete="CASCADE", index=False)
+    client_id = peewee.TextField()
+    created_at = UtcField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("device", "client_id")
+        indexes = ((("created_at",), False),)
+
+
+# --- queue --------------------------------------------------------------------------------------
+
+
+class QueueEntry(Base):
+    """One message for one remote recipient. Removed only in the transaction that stores its outcome."""
+
+    id = IdField()
+    account = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL", index=False)
+    blob = peewee.ForeignKeyField(Blob, column_name="digest", index=True)
+    reverse_path = peewee.TextField()  # "" for the null reverse-path
+    forward_path = peewee.TextField()
+    domain = peewee.TextField()
+    needs_smtputf8 = peewee.BooleanField(default=False)
+    state = peewee.TextField(default="due")  # due | held | failed
+    attempts = peewee.IntegerField(default=0)
+    next_attempt_at = UtcField()
+    leased_until = UtcField(null=True)
+    lease = peewee.TextField(default="")  # who holds it; every write is conditional on it
+    last_reply = peewee.TextField(default="")
+    created_at = UtcField()
+    expires_at = UtcField()
+
+    class Meta:
+        indexes = ((("state", "next_attempt_at"), False),)
+
+
+ALL_TABLES: tuple[type[Base], ...] = (
+    Setting,
+    Domain,
+    Account,
+    Address,
+    LoginFailure,
+    Folder,
+    Blob,
+    Content,
+    Item,
+    Tombstone,
+    Device,
+    SyncState,
+    SentClientId,
+    QueueEntry,
+)
