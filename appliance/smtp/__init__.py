@@ -1,0 +1,1 @@
+"""SMTP without sockets: grammar, replies, message transfer, SASL, server and client sessions."""

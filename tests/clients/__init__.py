@@ -1,0 +1,1 @@
+"""Clients that talk to the appliance from outside, for tests."""
