@@ -1,5 +1,8 @@
 """Phones: known from first contact, remembered with what they tell of themselves.
 
+An account has a limited number of them, because a DeviceId is whatever a client claims: a new one takes
+the place of one that has been silent for long, or is refused.
+
 Source: MS-ASHTTP 2.2.1.1.1 (DeviceId, DeviceType), MS-ASCMD 2.2.1.18 Settings (DeviceInformation).
 """
 
@@ -12,10 +15,12 @@ from typing import Any
 from appliance import db
 from appliance.db.tables import Device as Row
 from appliance.db.tables import SentClientId
+from appliance.errors import QuotaExceeded
 from appliance.items.device import Device
 
 SEEN_RESOLUTION = timedelta(minutes=5)  # a phone that talks all the time costs one write in this time
 CLIENT_ID_LIFETIME = timedelta(days=30)
+SILENT_AFTER = timedelta(days=30)  # such a phone makes room for a new one
 INFORMATION_LENGTH_MAX = 1_024
 INFORMATION_FIELDS: Mapping[str, str] = {
     "Model": "model",
@@ -53,8 +58,11 @@ class Contact:
     protocol_version: str
 
 
-def meet(account_id: int, contact: Contact, now: datetime) -> Device:
-    """Return the device behind a request, registering it at first contact. Needs `db.connection()`."""
+def meet(account_id: int, contact: Contact, now: datetime, *, devices_max: int) -> Device:
+    """Return the device behind a request, registering it at first contact. Needs `db.connection()`.
+
+    Raises QuotaExceeded when the account has `devices_max` others that are all in use.
+    """
     row = (
         Row.select(Row.last_seen_at, *_COLUMNS)
         .where((Row.account == account_id) & (Row.device_id == contact.device_id))
@@ -66,11 +74,13 @@ def meet(account_id: int, contact: Contact, now: datetime) -> Device:
         is_same = device.protocol_version == contact.protocol_version
         if is_same and now - row[0] < SEEN_RESOLUTION:
             return device
-    return _register(account_id, contact, now)
+    return _register(account_id, contact, now, devices_max, is_new=row is None)
 
 
 @db.transaction
-def _register(account_id: int, contact: Contact, now: datetime) -> Device:
+def _register(account_id: int, contact: Contact, now: datetime, devices_max: int, *, is_new: bool) -> Device:
+    if is_new:
+        _make_room(account_id, devices_max, now)
     seen = {
         "device_type": contact.device_type,
         "user_agent": contact.user_agent[:INFORMATION_LENGTH_MAX],
@@ -86,6 +96,25 @@ def _register(account_id: int, contact: Contact, now: datetime) -> Device:
         (SentClientId.device == device.id) & (SentClientId.created_at < now - CLIENT_ID_LIFETIME)
     ).execute()
     return device
+
+
+def _make_room(account_id: int, devices_max: int, now: datetime) -> None:
+    """Forget the phone that has been silent longest when there is no room for one more.
+
+    A blocked one is kept: forgotten, it would come back unblocked.
+    """
+    if Row.select().where(Row.account == account_id).count() < devices_max:
+        return
+    silent = (
+        Row.select(Row.id)
+        .where((Row.account == account_id) & (Row.last_seen_at < now - SILENT_AFTER) & Row.is_allowed)
+        .order_by(Row.last_seen_at)
+        .tuples()
+        .first()
+    )
+    if silent is None:
+        raise QuotaExceeded(f"the account has {devices_max} devices")
+    Row.delete().where(Row.id == silent[0]).execute()
 
 
 def get(device: int) -> Device:
@@ -146,4 +175,4 @@ def sync_request(device: int) -> bytes | None:
 def _device_of(row: tuple[Any, ...]) -> Device:
     folders = row[-1]
     pairs = tuple((str(a), str(b)) for a, b in json.loads(folders)) if folders else ()
-    return Device(*row[:-1], pairs)
+    return Device(*(*row[:-1], pairs))

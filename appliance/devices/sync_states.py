@@ -3,10 +3,14 @@
 The rule what a presented key means is `eas.sync_key`; what a cursor means is `eas.sync_delta`. Here
 are the rows, and the one way to replace them: conditional on nobody else having done so meanwhile, so
 that two requests of one device can never both advance a collection.
+
+The last answer is a column that only `answer` reads and that `store` leaves alone unless given a new one:
+it may be megabytes long, and a look whether anything has changed needs nothing of it.
 """
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from appliance import db
 from appliance.db.tables import SyncState as Row
@@ -27,7 +31,6 @@ class State:
     cursor: str
     previous_cursor: str = ""
     request_digest: bytes | None = None
-    answer: bytes | None = None
     applied_digest: bytes | None = None
     applied_responses: str = ""
     client_ids: str = ""
@@ -43,7 +46,6 @@ _FIELDS = (
     "cursor",
     "previous_cursor",
     "request_digest",
-    "answer",
     "applied_digest",
     "applied_responses",
     "client_ids",
@@ -51,7 +53,8 @@ _FIELDS = (
     "supported",
     "revision",
 )
-_BINARY = ("request_digest", "answer", "applied_digest")
+_BINARY = ("request_digest", "applied_digest")
+NO_ANSWER = b""
 
 
 def load(device: int, folder: int) -> State | None:
@@ -70,32 +73,43 @@ def load(device: int, folder: int) -> State | None:
     return State(device=device, folder=folder, **values)
 
 
+def cursors(device: int) -> dict[int, str]:
+    """Return the cursor of every collection a device has a state of, by folder id. Needs `db.connection()`."""
+    return dict(Row.select(Row.folder, Row.cursor).where(Row.device == device).tuples())
+
+
+def answer(state: State) -> bytes:
+    """Return what was said when the current key was handed out; NO_ANSWER when nothing is kept.
+
+    Raises Conflict when another request of the device has written the collection since the load.
+    """
+    row = Row.select(Row.answer).where(_place(state) & (Row.revision == state.revision)).tuples().first()
+    if row is None:
+        raise Conflict("the collection was synchronised by another request meanwhile")
+    return bytes(row[0]) if row[0] is not None else NO_ANSWER
+
+
 @db.transaction
-def store(state: State, now: datetime) -> State:
+def store(state: State, now: datetime, *, answer: bytes | None = None) -> State:
     """Write a state that was loaded (or made new with revision 0) and changed; returns it as stored.
 
+    answer: what is said with the current key; None leaves the stored one, NO_ANSWER drops it.
     Raises Conflict when another request of the device has written the collection since the load.
     """
     values = {name: getattr(state, name) for name in _FIELDS if name != "revision"}
     values["updated_at"] = now
-    place = (Row.device == state.device) & (Row.folder == state.folder)
+    if answer is not None:
+        values["answer"] = answer or None
+    revision = state.revision + 1
     if state.revision == 0:
-        Row.delete().where(place).execute()
-        revision = 1
-        Row.create(device=state.device, folder=state.folder, revision=revision, **values)
+        new = Row.insert(device=state.device, folder=state.folder, revision=revision, **values)
+        written = bool(list(new.on_conflict_ignore().returning(Row.revision).tuples()))
     else:
-        revision = state.revision + 1
-        written = (
-            Row.update(revision=revision, **values).where(place & (Row.revision == state.revision)).execute()
-        )
-        if not written:
-            raise Conflict("the collection was synchronised by another request meanwhile")
-    return State(
-        device=state.device,
-        folder=state.folder,
-        revision=revision,
-        **{name: getattr(state, name) for name in _FIELDS if name != "revision"},
-    )
+        update = Row.update(revision=revision, **values)
+        written = bool(update.where(_place(state) & (Row.revision == state.revision)).execute())
+    if not written:
+        raise Conflict("the collection was synchronised by another request meanwhile")
+    return replace(state, revision=revision)
 
 
 @db.transaction
@@ -107,3 +121,7 @@ def forget(device: int) -> None:
 def as_before(state: State) -> State:
     """Return the state as its previous key stands for it; for looking, not for storing."""
     return replace(state, cursor=state.previous_cursor)
+
+
+def _place(state: State) -> Any:
+    return (Row.device == state.device) & (Row.folder == state.folder)

@@ -35,11 +35,15 @@ class World:
     eas: Eas
     web: Web
     hostname: Callable[[], str]
+    devices_max: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request of one device of one account. Small, because a held request keeps it."""
+    """One request of one device of one account. Small, because a held request keeps it.
+
+    `request` comes without its body, which the handler is given decoded.
+    """
 
     account: Account
     device: Device

@@ -9,6 +9,7 @@ element).
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from appliance import logs
 from appliance.devices import devices
@@ -19,7 +20,7 @@ from appliance.eas.context import Answer, Context, Waiting, World
 from appliance.eas.request import Request
 from appliance.eas.response import Held, Response
 from appliance.eas.status import Common, ProtocolError, common_for
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, QuotaExceeded
 from appliance.items.account import Account
 from appliance.metrics import counter
 from appliance.wbxml.codec import WbxmlError, decode, encode
@@ -42,21 +43,22 @@ def handle(request: Request, account: Account, world: World) -> Response | Held:
         return _refuse(request, 505 if request.version else 400, "version")
     if command is None:
         return _refuse(request, 501, "command")
-    device = devices.meet(
-        account.id,
-        Contact(request.device_id, request.device_type, request.user_agent, request.version),
-        world.clock.now(),
-    )
-    context = Context(account, device, request, world)
+    contact = Contact(request.device_id, request.device_type, request.user_agent, request.version)
+    with logs.bind(account=account.id, command=request.command):
+        try:
+            device = devices.meet(account.id, contact, world.clock.now(), devices_max=world.devices_max)
+        except QuotaExceeded as error:
+            return _fault(request, command, Common.MAXIMUM_DEVICES_REACHED, error, logging.WARNING)
+    context = Context(account, device, replace(request, body=b""), world)
     with logs.bind(account=account.id, device=device.id, command=request.command):
-        return _guarded(context, command, lambda: _run(context, command))
+        return _guarded(context, command, lambda: _run(context, command, request))
 
 
-def _run(context: Context, command: Command) -> Answer:
+def _run(context: Context, command: Command, request: Request) -> Answer:
     refusal = policy.gate(context, command)
     if refusal is not None:
-        raise ProtocolError(refusal, "not provisioned")
-    return command.handler(context, _body(context.request))
+        raise ProtocolError(refusal, refusal.name.lower())
+    return command.handler(context, _body(request))
 
 
 def _body(request: Request) -> Element | None:
@@ -72,19 +74,20 @@ def _body(request: Request) -> Element | None:
 
 def _guarded(context: Context, command: Command, act: Callable[[], Answer]) -> Response | Held:
     """Run a command, or the rest of a held one, and turn whatever happens into an answer."""
+    request = context.request
     try:
         answer = act()
+        if isinstance(answer, Waiting):
+            return _held(context, command, answer)
+        return _finished(context, answer)
     except ProtocolError as error:
-        return _fault(context, command, error.status, error, logging.INFO)
+        return _fault(request, command, error.status, error, logging.INFO)
     except ElementError as error:
-        return _fault(context, command, Common.INVALID_XML, error, logging.INFO)
+        return _fault(request, command, Common.INVALID_XML, error, logging.INFO)
     except ApplianceError as error:
-        return _fault(context, command, common_for(error), error, logging.WARNING)
+        return _fault(request, command, common_for(error), error, logging.WARNING)
     except Exception as error:  # noqa: BLE001 - the top of a request: answered, logged, counted
-        return _fault(context, command, Common.SERVER_ERROR_RETRY_LATER, error, logging.ERROR)
-    if isinstance(answer, Waiting):
-        return _held(context, command, answer)
-    return _finished(context, answer)
+        return _fault(request, command, Common.SERVER_ERROR_RETRY_LATER, error, logging.ERROR)
 
 
 def _held(context: Context, command: Command, waiting: Waiting) -> Held:
@@ -104,13 +107,13 @@ def _finished(context: Context, answer: Element | Response | None) -> Response:
     return response
 
 
-def _fault(context: Context, command: Command, status: int, error: Exception, level: int) -> Response:
-    _count(context.request, f"status_{int(status)}")
+def _fault(request: Request, command: Command, status: int, error: Exception, level: int) -> Response:
+    _count(request, f"status_{int(status)}")
     logs.event(
         log,
         "refused",
         level=level,
-        version=context.version,
+        version=request.version,
         status=int(status),
         reason=str(error) if level < logging.ERROR else type(error).__name__,
         exc_info=level >= logging.ERROR,

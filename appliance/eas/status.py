@@ -43,6 +43,9 @@ class Common(IntEnum):
     INVALID_STORED_REQUEST = 149
     ITEM_NOT_FOUND = 150
     DEVICE_INFORMATION_REQUIRED = 165
+    INVALID_ACCOUNT_ID = 166
+    IRM_FEATURE_DISABLED = 168
+    MAXIMUM_DEVICES_REACHED = 177
 
 
 class Sync(IntEnum):
@@ -146,6 +149,7 @@ class Settings(IntEnum):
     ACCESS_DENIED = 3
     SERVER_UNAVAILABLE = 4
     INVALID_ARGUMENTS = 5
+    DENIED_BY_POLICY = 7
 
 
 class ProtocolError(ApplianceError):

@@ -1,16 +1,17 @@
 """Changes that come from a device: applied once, all in one transaction, together with the state row.
 
 What was applied under a key is remembered with its responses, so that a repeated request finds it done;
-an Add is remembered by its ClientId for as long as the collection lives. A deletion that has happened
-already is a success.
+the latest Adds are remembered by their ClientIds. A deletion that has happened already is a success.
 
 Source: MS-ASCMD 2.2.3.2 Add (Sync), 2.2.3.24 Change, 2.2.3.42.2 Delete (Sync), 2.2.3.36 Conflict.
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from appliance import db
 from appliance.devices import sync_states
@@ -25,7 +26,10 @@ from appliance.errors import NotFound
 from appliance.items.message import Message
 from appliance.store import messages
 from appliance.wbxml.codepages import AirSync, Email
-from appliance.wbxml.element import Element, ElementError
+from appliance.wbxml.element import Element, ElementError, Fragment
+
+CLIENT_IDS_MAX = 512  # remembered per collection; a device repeats what it has just sent, not last year's
+_ITEM_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,13 @@ def apply(
         return state, _outcomes_of(state.applied_responses)
     job = _Job(account_id, state, request, options, modseq)
     outcomes = [outcome for command in request.commands if (outcome := job.run(command)) is not None]
+    latest = list(job.client_ids.items())[-CLIENT_IDS_MAX:]
     stored = sync_states.store(
         replace(
             state,
             applied_digest=request.commands_digest,
             applied_responses=json.dumps([_row(outcome) for outcome in outcomes]),
-            client_ids=json.dumps(job.client_ids) if job.client_ids else "",
+            client_ids=json.dumps(dict(latest)) if latest else "",
         ),
         now,
     )
@@ -114,33 +119,35 @@ class _Job:
         return messages.in_folder(self.account_id, self.folder_id, item_id_of(server_id))
 
     def _change(self, message: Message, data: Element | None) -> Status:
+        """Change all the parts, or none of them when one cannot be read."""
         if data is None:
             raise ProtocolError(Status.CONVERSION_ERROR, "a Change has ApplicationData")
         theirs = Part(0) if self.client_wins else parts_for(message, self.device, self.modseq)
         status = Status.SUCCESS
-        for part, tag in (
-            (Part.READ, Email.Read),
-            (Part.FLAG, Email.Flag),
-            (Part.CATEGORIES, Email.Categories),
-        ):
-            element = data.find(tag)
-            if element is None:
-                continue
+        for part, write in list(self._writes(message, data)):
             if theirs & part:
                 status = Status.CONFLICT  # the server's value wins and follows as a Change
             else:
-                self._set(message, part, element, data)
+                write()
         return status
 
-    def _set(self, message: Message, part: Part, element: Element, data: Element) -> None:
-        place = (self.account_id, message.id)
-        if part is Part.READ:
-            messages.set_read(*place, data.flag_of(Email.Read), changed_by=self.device)
-        elif part is Part.FLAG:
-            flag = email.parse_flag(element, message.flag)
-            messages.set_flag(*place, flag, changed_by=self.device)
-        else:
-            messages.set_categories(*place, email.parse_categories(element), changed_by=self.device)
+    def _writes(self, message: Message, data: Element) -> Iterator[tuple[Part, Callable[[], None]]]:
+        """Yield the parts a Change makes different, each with what writes it."""
+        place, device = (self.account_id, message.id), self.device
+        if data.find(Email.Read) is not None:
+            is_read = data.flag_of(Email.Read)
+            if is_read != message.is_read:
+                yield Part.READ, partial(messages.set_read, *place, is_read, changed_by=device)
+        flagged = data.find(Email.Flag)
+        if flagged is not None:
+            flag = email.parse_flag(flagged, message.flag)
+            if flag != message.flag:
+                yield Part.FLAG, partial(messages.set_flag, *place, flag, changed_by=device)
+        categorised = data.find(Email.Categories)
+        if categorised is not None:
+            names = email.parse_categories(categorised)
+            if names != message.categories:
+                yield Part.CATEGORIES, partial(messages.set_categories, *place, names, changed_by=device)
 
     def _delete(self, server_id: str) -> Status:
         item_id = item_id_of(server_id)
@@ -154,32 +161,26 @@ class _Job:
 
 
 def item_id_of(server_id: str) -> int:
-    """Return the item id of a ServerId; raises NotFound for anything that is none of ours."""
-    if not server_id.isascii() or not server_id.isdigit() or len(server_id) > 18:
+    """Return the item or folder id of a ServerId; raises NotFound for anything that is none of ours.
+
+    One id has one spelling, so that a device never holds the same thing under two names.
+    """
+    if _ITEM_ID.fullmatch(server_id) is None:
         raise NotFound("no such item")
     return int(server_id)
 
 
-def render(outcomes: Sequence[Outcome], fetched: dict[str, Element]) -> list[Element]:
-    """Return the children of Responses. fetched: ApplicationData by ServerId for Fetch.
+def response(outcome: Outcome, data: Fragment | None = None) -> Element:
+    """Return a child of Responses. data: the ApplicationData of a Fetch.
 
     Source: MS-ASCMD 2.2.3.154 Responses (element order within each).
     """
-    elements = []
-    for outcome in outcomes:
-        status = outcome.status
-        data = fetched.get(outcome.server_id) if outcome.kind == "Fetch" else None
-        if outcome.kind == "Fetch" and data is None:
-            status = Status.OBJECT_NOT_FOUND
-        elements.append(
-            _TAGS[outcome.kind](
-                AirSync.ClientId(outcome.client_id) if outcome.client_id else None,
-                AirSync.ServerId(outcome.server_id) if outcome.server_id else None,
-                AirSync.Status(status),
-                data,
-            )
-        )
-    return elements
+    return _TAGS[outcome.kind](
+        AirSync.ClientId(outcome.client_id) if outcome.client_id else None,
+        AirSync.ServerId(outcome.server_id) if outcome.server_id else None,
+        AirSync.Status(outcome.status),
+        data,
+    )
 
 
 _TAGS = {tag.name: tag for tag in (AirSync.Add, AirSync.Change, AirSync.Delete, AirSync.Fetch)}

@@ -1,17 +1,18 @@
 """The Sync request as values: collections, commands, how long it may wait. Pure.
 
-Owns the grammar and its global errors, and what an empty or partial request leaves out; leaves keys and
-items to the commands. Source: MS-ASCMD 2.2.1.21 Sync, 2.2.3.133 Partial.
+Owns the grammar and its global errors, and how a partial request is completed; leaves keys and items to
+the commands, and which request is kept to `sync_cache`.
+Source: MS-ASCMD 2.2.1.21 Sync, 2.2.3.133 Partial.
 """
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from appliance.eas import sync_options
 from appliance.eas.status import ProtocolError
 from appliance.eas.status import Sync as Status
-from appliance.eas.sync_key import PRIMING
+from appliance.eas.sync_key import KEY_LENGTH_MAX
 from appliance.eas.sync_options import Options
 from appliance.wbxml.codec import encode
 from appliance.wbxml.codepages import AirSync
@@ -21,6 +22,7 @@ COMMANDS_MAX = 200  # MS-ASCMD 3.1.5.8, Add + Change + Delete + Fetch of one req
 WINDOW_DEFAULT = 100
 WINDOW_MAX = 512
 WAIT_MINUTES_MAX = 59
+ID_LENGTH_MAX = 64  # characters of a CollectionId, ServerId or ClientId, MS-ASCMD 2.2.3
 
 
 class OutOfLimit(ProtocolError):
@@ -58,8 +60,12 @@ class SyncRequest:
     collections: tuple[CollectionRequest, ...]
     wait_s: int = 0
     window_size: int = WINDOW_MAX
-    is_partial: bool = False
     element: Element = field(default_factory=lambda: AirSync.Sync(), compare=False)
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether the device changes anything with it."""
+        return any(collection.commands for collection in self.collections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +75,28 @@ class Limits:
     collections_max: int
     heartbeat_min_s: int
     heartbeat_max_s: int
+    window_size_max: int = WINDOW_MAX
 
 
 def parse(request: Element, limits: Limits) -> SyncRequest:
-    """Return the request; raises ProtocolError with a global Status on a breach of the grammar."""
+    """Return a complete request; raises ProtocolError with a global Status on a breach of the grammar."""
     if request.tag is not AirSync.Sync:
         raise ProtocolError(Status.PROTOCOL_ERROR, "not a Sync document")
     try:
         return _parse(request, limits)
     except ElementError as error:
         raise ProtocolError(Status.PROTOCOL_ERROR, str(error)) from error
+
+
+def is_partial(request: Element) -> bool:
+    """Return whether a request relies on the cached one; raises ProtocolError when it says nothing else."""
+    try:
+        partial = request.flag_of(AirSync.Partial)
+    except ElementError as error:
+        raise ProtocolError(Status.PROTOCOL_ERROR, str(error)) from error
+    if partial and len(request.children) == 1:
+        raise ProtocolError(Status.PROTOCOL_ERROR, "Partial and nothing else")
+    return partial
 
 
 def merge(partial: Element, cached: Element) -> Element:
@@ -97,40 +115,13 @@ def merge(partial: Element, cached: Element) -> Element:
     return AirSync.Sync(AirSync.Collections(given, rest), tail)
 
 
-def without_commands(request: Element) -> Element:
-    """Return what is worth caching of a request: all but its changes and its keys (see `with_keys`)."""
-    collections = [
-        AirSync.Collection(
-            AirSync.SyncKey(PRIMING),
-            [child for child in collection.children if child.tag not in (AirSync.Commands, AirSync.SyncKey)],
-        )
-        for collection in _collections(request)
-    ]
-    tail = [child for child in request.children if child.tag in _TAIL]
-    return AirSync.Sync(AirSync.Collections(collections), tail)
-
-
-def with_keys(request: SyncRequest, keys: dict[str, str]) -> SyncRequest:
-    """Return the request with the collections' current keys, as an empty request implies them."""
-    return replace(
-        request,
-        collections=tuple(
-            replace(c, sync_key=keys.get(c.collection_id, c.sync_key)) for c in request.collections
-        ),
-    )
-
-
-_TAIL = (AirSync.Wait, AirSync.HeartbeatInterval, AirSync.WindowSize)
-
-
 def _parse(request: Element, limits: Limits) -> SyncRequest:
     collections = _collections(request)
-    is_partial = request.flag_of(AirSync.Partial)
-    if not collections and not is_partial:
+    if not collections:
         raise ProtocolError(Status.PROTOCOL_ERROR, "a Sync has Collections")
     if len(collections) > limits.collections_max:
         raise OutOfLimit(Status.TOO_MANY_COLLECTIONS, limits.collections_max)
-    parsed = tuple(_collection(element) for element in collections)
+    parsed = tuple(_collection(element, limits.window_size_max) for element in collections)
     if len({c.collection_id for c in parsed}) != len(parsed):
         raise ProtocolError(Status.PROTOCOL_ERROR, "a collection is named twice")
     if sum(len(c.commands) for c in parsed) > COMMANDS_MAX:
@@ -138,26 +129,27 @@ def _parse(request: Element, limits: Limits) -> SyncRequest:
     return SyncRequest(
         collections=parsed,
         wait_s=_wait(request, limits),
-        window_size=_window(request, WINDOW_MAX),
-        is_partial=is_partial,
+        window_size=_window(request, WINDOW_MAX, limits.window_size_max),
         element=request,
     )
 
 
-def _collection(element: Element) -> CollectionRequest:
+def _collection(element: Element, window_size_max: int) -> CollectionRequest:
     collection_id = element.text_of(AirSync.CollectionId)
     sync_key = element.text_of(AirSync.SyncKey)
     if not collection_id or not sync_key:
         raise ProtocolError(Status.PROTOCOL_ERROR, "a Collection has SyncKey and CollectionId")
+    if len(collection_id) > ID_LENGTH_MAX or len(sync_key) > KEY_LENGTH_MAX:
+        raise ProtocolError(Status.PROTOCOL_ERROR, "a SyncKey or CollectionId is too long")
     block = element.find(AirSync.Commands)
     commands = () if block is None else tuple(block.children)
-    if any(command.tag not in _COMMANDS for command in commands):
-        raise ProtocolError(Status.PROTOCOL_ERROR, "an unknown command")
+    for command in commands:
+        _check_command(command)
     changes = element.find(AirSync.GetChanges)
     return CollectionRequest(
         collection_id=collection_id,
         sync_key=sync_key,
-        window_size=_window(element, WINDOW_DEFAULT),
+        window_size=_window(element, WINDOW_DEFAULT, window_size_max),
         get_changes=None if changes is None else element.flag_of(AirSync.GetChanges),
         deletes_as_moves=element.flag_of(AirSync.DeletesAsMoves, True),
         options=sync_options.parse(element.find_all(AirSync.Options)),
@@ -170,7 +162,21 @@ def _collection(element: Element) -> CollectionRequest:
     )
 
 
-_COMMANDS = (AirSync.Add, AirSync.Change, AirSync.Delete, AirSync.Fetch)
+_NAMED_BY = {
+    AirSync.Add: AirSync.ClientId,
+    AirSync.Change: AirSync.ServerId,
+    AirSync.Delete: AirSync.ServerId,
+    AirSync.Fetch: AirSync.ServerId,
+}
+
+
+def _check_command(command: Element) -> None:
+    """Raise ProtocolError for a command that cannot be answered, because it does not name its item."""
+    named_by = _NAMED_BY.get(command.tag)
+    if named_by is None:
+        raise ProtocolError(Status.PROTOCOL_ERROR, "an unknown command")
+    if not 0 < len(command.text_of(named_by, "")) <= ID_LENGTH_MAX:
+        raise ProtocolError(Status.PROTOCOL_ERROR, f"{command.tag} has a {named_by.name} of 1 to 64 characters")
 
 
 def _wait(request: Element, limits: Limits) -> int:
@@ -190,10 +196,10 @@ def _wait(request: Element, limits: Limits) -> int:
     return 0
 
 
-def _window(element: Element, default: int) -> int:
+def _window(element: Element, default: int, highest: int) -> int:
     """Return the WindowSize; 0 and values above the maximum count as the maximum."""
     size = element.int_of(AirSync.WindowSize, default)
-    return size if 0 < size <= WINDOW_MAX else WINDOW_MAX
+    return min(size if 0 < size <= WINDOW_MAX else WINDOW_MAX, highest)
 
 
 def _collections(request: Element) -> list[Element]:
