@@ -1,0 +1,1 @@
+"""The SMTP edge: listeners for reception and submission, the queue runner, relay to other servers."""

@@ -1,0 +1,204 @@
+# mypy: disable-error-code="import-untyped"
+# gevent ships no annotations; this is the rim.
+"""`python -m smtpd`: the composition root of the SMTP role, and its life until it is told to stop.
+
+Builds every collaborator and hands it down: database, bus, login, blobs, ports, relay, runner. What the
+setup changes while we run (the server's name, its certificate) is looked at every few seconds and holds
+for the next client.
+"""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import gevent
+from gevent.event import Event
+
+from appliance import bus, config, db, files, logs, metrics
+from appliance.accounts import login
+from appliance.clock import SYSTEM_CLOCK
+from appliance.domains import certificates
+from appliance.errors import ApplianceError
+from appliance.net.bus_open import open_bus
+from appliance.net.resolver import DnsResolver
+from appliance.settings import Config
+from appliance.setup import instance, settings
+from appliance.store import blobs
+from smtpd import listeners
+from smtpd.conversation import Stores
+from smtpd.listeners import Listener, Listeners
+from smtpd.ports import RECEPTION, SUBMISSION, SUBMISSIONS, ports
+from smtpd.relay import Relay, RelayConfig
+from smtpd.remote import RelayDeadlines
+from smtpd.runner import Runner, RunnerConfig
+from smtpd.spool import SpoolBudget
+from smtpd.tls import Certificate
+from smtpd.wiring import Mail, OutgoingQueue
+
+ROLE = "smtpd"
+NAMELESS = "localhost"  # until the setup has named the server
+LOOK_AGAIN_S = 2.0
+SPOOL_BYTES_MAX = 256 * 1024 * 1024
+
+logger = logging.getLogger("appliance.smtp")
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path, dir_okay=False), help="TOML file.")
+@click.option("--queue-only", is_flag=True, help="Work off the outgoing queue and listen to nobody.")
+def main(data: Path | None, config_file: Path | None, queue_only: bool) -> None:
+    """Serve SMTP: reception, submission, and delivery to other servers.
+
+    Sockets that were handed down (APPLIANCE_FDS, systemd) are used instead of the configuration's
+    listeners. SIGTERM ends it politely, SIGHUP reads the certificate again.
+    """
+    try:
+        loaded = config.load(config_file, data)
+        with ExitStack() as life:
+            role = Role(loaded, life, queue_only=queue_only)
+            role.serve()
+    except (ApplianceError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+class Role:
+    """The running SMTP role."""
+
+    def __init__(self, loaded: Config, life: ExitStack, *, queue_only: bool) -> None:
+        _prepare(loaded, life)
+        self._config = loaded
+        self._stopping = Event()
+        self._hostname = _stored_hostname()
+        self._certificate = Certificate(
+            certificates.cert_path(loaded.data_dir), certificates.key_path(loaded.data_dir)
+        )
+        self._certificate_time = _modified(certificates.cert_path(loaded.data_dir))
+        self._mail = Mail(SYSTEM_CLOCK, lambda: self._hostname)
+        self._listening = [] if queue_only else self._listeners()
+        self._listeners_all = Listeners(self._listening)
+        self._relay = Relay(_resolver(loaded), self._relay_config())
+        self._runner = Runner(
+            OutgoingQueue(SYSTEM_CLOCK, lambda: self._hostname),
+            self._relay,
+            RunnerConfig(
+                concurrency=loaded.relay.connections_max,
+                per_domain_max=loaded.relay.connections_per_destination_max,
+            ),
+        )
+
+    def serve(self) -> None:
+        """Serve until SIGTERM or SIGINT, then let clients and attempts finish."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._stopping.set)
+        gevent.signal_handler(signal.SIGHUP, self._certificate.reload)
+        self._listeners_all.start()
+        if self._config.relay.enabled:
+            self._runner.start()
+        while not self._stopping.wait(LOOK_AGAIN_S):
+            self._look_again()
+        logs.event(logger, "stopping")
+        ending = [gevent.spawn(self._listeners_all.stop)]
+        if self._config.relay.enabled:
+            ending.append(gevent.spawn(self._runner.stop))
+        gevent.joinall(ending)
+        bus.current().drain()
+        bus.current().close()
+
+    def _listeners(self) -> list[Listener]:
+        stores = Stores(
+            services=self._mail,
+            budget=SpoolBudget(SPOOL_BYTES_MAX),
+            spool_directory=self._config.run_dir,
+        )
+        known = ports(self._config, self._hostname)
+        return [
+            Listener(known[name], sock, stores, self._certificate)
+            for name, socks in _sockets(self._config).items()
+            for sock in socks
+        ]
+
+    def _look_again(self) -> None:
+        """Take over a new name or certificate for the next clients."""
+        certificate_time = _modified(certificates.cert_path(self._config.data_dir))
+        if certificate_time != self._certificate_time:
+            self._certificate_time = certificate_time
+            self._certificate.reload()
+        try:
+            hostname = _stored_hostname()
+        except ApplianceError:
+            return  # the database is busy or away: the old name will do
+        if hostname != self._hostname:
+            self._hostname = hostname
+            self._relay.rename(hostname)
+            for listener in self._listening:
+                session = replace(listener.port.session, hostname=hostname)
+                listener.port = replace(listener.port, session=session)
+            logs.event(logger, "renamed", hostname=hostname)
+
+    def _relay_config(self) -> RelayConfig:
+        relay = self._config.relay
+        return RelayConfig(
+            hostname=self._hostname,
+            port=relay.port,
+            deadlines=RelayDeadlines(
+                connect_s=relay.connect_timeout_s,
+                command_s=relay.command_timeout_s,
+                final_s=relay.data_timeout_s,
+            ),
+        )
+
+
+def _prepare(loaded: Config, life: ExitStack) -> None:
+    """Open everything of this process that is not SMTP; closed when `life` ends."""
+    files.private_directory(loaded.data_dir)
+    logs.setup(
+        loaded.logs_dir,
+        format="json" if loaded.logs.format == "json" else "kv",
+        level=loaded.logs.level,
+        to_stderr=loaded.logs.stderr,
+    )
+    metrics.setup(loaded.metrics_dir)
+    db.open(loaded.database.url, loaded.data_dir, read_connections=loaded.database.pool_connections_max)
+    life.callback(db.close)
+    instance.check(loaded.data_dir)
+    blobs.configure(loaded.data_dir)
+    login.configure(loaded)
+    bus.use(open_bus(loaded.bus.url, loaded.run_dir, ROLE))
+    files.private_directory(loaded.run_dir)
+    if certificates.installed(loaded.data_dir) is None:
+        certificates.ensure_self_signed(loaded.data_dir, (NAMELESS,))
+
+
+def _sockets(loaded: Config) -> Mapping[str, list[socket.socket]]:
+    """Return the listening sockets: handed down, or bound as configured."""
+    found = listeners.inherited(os.environ)
+    if found:
+        return found
+    return {
+        RECEPTION: [listeners.bind(address) for address in loaded.reception.listen],
+        SUBMISSION: [listeners.bind(address) for address in loaded.submission.listen],
+        SUBMISSIONS: [listeners.bind(address) for address in loaded.submission.listen_tls],
+    }
+
+
+def _resolver(loaded: Config) -> DnsResolver:
+    return DnsResolver(loaded.dns.resolver, loaded.dns.port, loaded.dns.timeout_s)
+
+
+def _stored_hostname() -> str:
+    with db.connection():
+        return settings.get(settings.HOSTNAME) or NAMELESS
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

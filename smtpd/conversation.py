@@ -1,0 +1,269 @@
+"""What we answer: the decisions of one client's session, and the message it is building up.
+
+Owns the envelope and the spool between MAIL and the end of data, and turns every event into a reply by
+asking the services. Leaves octets, deadlines and TLS to `connection`, the protocol to
+`appliance.smtp.server`. Needs no socket.
+
+The promise is kept here: `accept` returns only when the message is durable, and only then is 250 said.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance import logs
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.items.account import Account
+from appliance.items.envelope import Envelope
+from appliance.smtp.events import (
+    Auth,
+    Connected,
+    ConnectionLost,
+    DataChunk,
+    DataEnd,
+    DataRefused,
+    DataStart,
+    Event,
+    Hello,
+    Mail,
+    ProtocolViolation,
+    Quit,
+    Rcpt,
+    Reset,
+    StartTls,
+)
+from appliance.smtp.reply import Reply
+from appliance.smtp.server import ServerSession
+from appliance.smtp.session_config import SessionKind
+from smtpd import counters, replies, trace
+from smtpd.port import Port
+from smtpd.replies import reply_for
+from smtpd.services import RecipientVerdict, Services
+from smtpd.spool import NoSpace, Spool, SpoolBudget
+
+logger = logging.getLogger("appliance.smtp")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The client's end of the connection; `conn` is our name for it in logs."""
+
+    conn: str
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What conversations share: the services, and where messages lie while they come in."""
+
+    services: Services
+    budget: SpoolBudget
+    spool_directory: Path | None = None
+    clock: Clock = SYSTEM_CLOCK
+
+
+class Conversation:
+    """Answers the events of one session. `tls` describes the encryption for the Received field."""
+
+    def __init__(self, session: ServerSession, port: Port, peer: Peer, stores: Stores) -> None:
+        self.tls = ""
+        self.messages = 0
+        self._session = session
+        self._port = port
+        self._peer = peer
+        self._stores = stores
+        self._account: Account | None = None
+        self._mail: Mail | None = None
+        self._forward_paths: list[str] = []
+        self._spool: Spool | None = None
+        self._spool_refusal: Reply | None = None
+
+    def close(self) -> None:
+        """Let go of the message under way."""
+        self._forget()
+
+    def answer(self, event: Event) -> Event | Reply:
+        """Return the reply to a decision, or the event itself to accept it or because it needs none."""
+        match event:
+            case Mail() | Rcpt():
+                return self._judge(event)
+            case Auth():
+                return self._on_auth(event)
+            case DataStart():
+                return self._on_data_start(event)
+            case DataChunk():
+                self._on_chunk(event.data)
+            case DataEnd():
+                return self._on_data_end()
+            case ProtocolViolation() | DataRefused():
+                self._on_violation(event)
+            case Hello() | Reset() | ConnectionLost() | Quit():
+                self._forget()
+            case Connected() | StartTls():
+                pass
+        return event
+
+    def tls_started(self, description: str) -> None:
+        """Note that everything is encrypted from now on; who the client was before does not count."""
+        self.tls = description
+        self._account = None
+        self._forget()
+
+    def _judge(self, event: Mail | Rcpt) -> Event | Reply:
+        try:
+            refusal = self._on_mail(event) if isinstance(event, Mail) else self._on_rcpt(event)
+        except Exception as error:  # noqa: BLE001 - one command; translated and logged
+            refusal = _translated(error, "policy_error")
+        if refusal is None:
+            return event
+        self._refused("mail" if isinstance(event, Mail) else "rcpt", refusal)
+        return refusal
+
+    def _on_mail(self, event: Mail) -> Reply | None:
+        self._forget()
+        if self.messages >= self._port.messages_max:
+            return replies.TOO_MANY_MESSAGES
+        reverse_path = str(event.reverse_path or "")
+        services, account = self._stores.services, self._account
+        if account is not None and not services.may_send_as(account, reverse_path):
+            return replies.WRONG_SENDER
+        if not self._stores.budget.has_room(event.size_declared or 0):
+            return replies.NO_SPACE
+        self._mail = event
+        return None
+
+    def _on_rcpt(self, event: Rcpt) -> Reply | None:
+        forward_path = str(event.forward_path)
+        verdict = self._stores.services.recipient(forward_path)
+        is_submission = self._port.session.kind is SessionKind.SUBMISSION
+        if verdict is RecipientVerdict.REMOTE and is_submission and self._account is not None:
+            verdict = RecipientVerdict.LOCAL  # as good as: we take it on
+        if verdict is not RecipientVerdict.LOCAL:
+            return replies.FOR_VERDICT[verdict]
+        if forward_path not in self._forward_paths:
+            self._forward_paths.append(forward_path)
+        return None
+
+    def _on_auth(self, event: Auth) -> Event | Reply:
+        credentials = event.credentials
+        try:
+            self._account = self._stores.services.authenticate(
+                credentials.username, credentials.password, self._peer.ip
+            )
+        except Exception as error:  # noqa: BLE001 - one login; translated and logged
+            reply = reply_for(error, replies.FOR_LOGIN_ERROR)
+            if reply is None:
+                logs.event(logger, "login_error", level=logging.ERROR, exc_info=error)
+                reply = replies.NO_LOGIN
+            outcome = "wrong" if reply.is_permanent else "later"
+            counters.LOGINS.labels(self._port.name, outcome).inc()
+            logs.event(logger, "login_refused", mechanism=event.mechanism, outcome=outcome)
+            return reply
+        counters.LOGINS.labels(self._port.name, "right").inc()
+        logs.event(logger, "login", account=self._account.id, mechanism=event.mechanism)
+        return event
+
+    def _on_data_start(self, event: DataStart) -> Event | Reply:
+        if not self._stores.budget.has_room(1):
+            self._refused("data", replies.NO_SPACE)
+            return replies.NO_SPACE
+        self._spool = Spool(self._stores.budget, self._stores.spool_directory)
+        return event
+
+    def _on_chunk(self, data: bytes) -> None:
+        """Keep what comes; when that fails the rest is let through and the end of data refused."""
+        if self._spool is None:
+            return
+        try:
+            self._spool.write(data)
+        except (NoSpace, OSError) as error:
+            logs.event(logger, "spool_full", level=logging.WARNING, error=type(error).__name__)
+            self._spool_refusal = replies.NO_SPACE
+            self._close_spool()
+
+    def _on_data_end(self) -> Reply:
+        try:
+            reply, outcome = self._accept()
+        except Exception as error:  # noqa: BLE001 - one message; translated and logged
+            reply = _translated(error, "accept_error")
+            outcome = "temporary" if reply.is_transient else "refused"
+            logs.event(logger, "message_refused", reply=reply, error=type(error).__name__)
+        counters.MESSAGES.labels(self._port.name, outcome).inc()
+        self._forget()
+        return reply
+
+    def _accept(self) -> tuple[Reply, str]:
+        """Hand the message over; returns when it is durable."""
+        if self._spool is None:
+            reply = self._spool_refusal or replies.UNKNOWN_ERROR
+            logs.event(logger, "message_refused", reply=reply, error="spool")
+            return reply, "temporary"
+        raw = self._spool.read()
+        if trace.hop_count(raw) > trace.HOPS_MAX:
+            logs.event(logger, "message_refused", reply=replies.TOO_MANY_HOPS, error="hops")
+            return replies.TOO_MANY_HOPS, "refused"
+        self.messages += 1
+        envelope = self._envelope()
+        trace_id = f"{self._peer.conn}.{self.messages}"
+        received = trace.received_field(envelope, self._port.session.hostname, trace_id)
+        message_id = self._stores.services.accept(envelope, received + raw)
+        logs.event(
+            logger,
+            "message_accepted",
+            msgid=message_id,
+            trace=trace_id,
+            size=len(raw),
+            recipients=len(envelope.forward_paths),
+            protocol=envelope.protocol,
+            account=envelope.account_id,
+        )
+        counters.MESSAGE_BYTES.labels(self._port.name).observe(len(raw))
+        return Reply(250, "2.0.0", f"OK, taken as {message_id}"), "accepted"
+
+    def _envelope(self) -> Envelope:
+        mail, session = self._mail, self._session
+        assert mail is not None, "end of data without MAIL"
+        return Envelope(
+            reverse_path=str(mail.reverse_path or ""),
+            forward_paths=tuple(self._forward_paths),
+            received_at=self._stores.clock.now(),
+            smtputf8=mail.smtputf8,
+            body=mail.body,
+            size_declared=mail.size_declared,
+            client_ip=self._peer.ip,
+            client_port=self._peer.port,
+            helo=session.hello_name or "",
+            protocol=session.protocol,
+            tls=self.tls,
+            account_id=None if self._account is None else self._account.id,
+        )
+
+    def _on_violation(self, event: ProtocolViolation | DataRefused) -> None:
+        if isinstance(event, DataRefused):
+            counters.MESSAGES.labels(self._port.name, "refused").inc()
+            self._forget()
+        self._refused(event.reason, event.reply)
+
+    def _refused(self, reason: str, reply: Reply) -> None:
+        counters.REFUSALS.labels(self._port.name, reason).inc()
+        logs.event(logger, "refused", reason=reason, reply=reply)
+
+    def _forget(self) -> None:
+        self._mail = None
+        self._forward_paths = []
+        self._spool_refusal = None
+        self._close_spool()
+
+    def _close_spool(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+
+
+def _translated(error: Exception, what: str) -> Reply:
+    """Return the reply for what a service raised; what nobody meant to raise is logged with its trace."""
+    known = reply_for(error)
+    if known is None:
+        logs.event(logger, what, level=logging.ERROR, exc_info=error)
+    return known or replies.UNKNOWN_ERROR

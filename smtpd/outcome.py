@@ -1,0 +1,34 @@
+"""What an attempt to relay a message to one recipient came to.
+
+`reply` is the remote server's answer, or ours about why there was none, as one line of text. `host` is the
+server that gave it, "" when none was reached.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The server took responsibility: the entry is done."""
+
+    reply: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not now: try again later, until the entry is too old."""
+
+    reply: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Never: the sender is told."""
+
+    reply: str
+    host: str = ""
+
+
+type Outcome = Delivered | Retry | Failed

@@ -1,0 +1,64 @@
+"""What the domain's errors sound like in SMTP: the one table of this edge.
+
+Anything that is not listed is our bug or the outside world: temporary, logged by the caller with its
+traceback, and without a word about its cause to the client. Enhanced codes: RFC 3463.
+"""
+
+from appliance.errors import (
+    Conflict,
+    Denied,
+    InvalidInput,
+    NotFound,
+    PermanentFailure,
+    QuotaExceeded,
+    TemporaryFailure,
+    TooLarge,
+)
+from appliance.mime.edit import ComposeError
+from appliance.smtp.reply import Reply
+from smtpd.services import RecipientVerdict
+
+UNKNOWN_ERROR = Reply(451, "4.3.0", "Local error, try again later")
+
+FOR_ERROR: dict[type[Exception], Reply] = {
+    QuotaExceeded: Reply(452, "4.2.2", "Mailbox full"),
+    TooLarge: Reply(552, "5.3.4", "Message too large"),
+    Denied: Reply(550, "5.7.1", "Not allowed"),
+    NotFound: Reply(550, "5.1.1", "No such recipient"),
+    InvalidInput: Reply(554, "5.6.0", "Message not acceptable"),
+    ComposeError: Reply(554, "5.6.0", "Message not acceptable"),
+    Conflict: UNKNOWN_ERROR,
+    PermanentFailure: Reply(554, "5.3.0", "Message refused"),
+    TemporaryFailure: UNKNOWN_ERROR,
+}
+FOR_LOGIN_ERROR: dict[type[Exception], Reply] = {
+    Denied: Reply(535, "5.7.8", "Wrong user name or password"),
+    TemporaryFailure: Reply(454, "4.7.0", "Cannot log in now, try again later"),
+}
+FOR_VERDICT: dict[RecipientVerdict, Reply] = {
+    RecipientVerdict.REMOTE: Reply(550, "5.7.1", "Relaying denied"),  # unless authenticated
+    RecipientVerdict.UNKNOWN_USER: Reply(550, "5.1.1", "No such user here"),
+    RecipientVerdict.REJECTED: Reply(550, "5.2.1", "This mailbox takes no mail"),
+    RecipientVerdict.UNAVAILABLE: Reply(451, "4.3.0", "Cannot check the recipient now"),
+}
+
+NO_LOGIN = FOR_LOGIN_ERROR[TemporaryFailure]
+WRONG_SENDER = Reply(553, "5.7.1", "This account may not send as this address")
+NO_SPACE = Reply(452, "4.3.1", "Too much mail at the moment, try again later")
+TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops, this message is looping")
+TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages on one connection, connect again")
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
+TOO_MANY_FROM_YOU = Reply(421, "4.7.0", "Too many connections from your address")
+TIMEOUT = Reply(421, "4.4.2", "Timeout, closing the connection")
+TOO_SLOW = Reply(421, "4.4.2", "Message comes too slowly, closing the connection")
+SHUTTING_DOWN = Reply(421, "4.3.2", "Service is restarting, try again")
+BROKEN = Reply(421, "4.3.0", "Local error, closing the connection")
+NO_TLS = Reply(454, "4.7.0", "TLS is not available now")
+
+
+def reply_for(error: Exception, table: dict[type[Exception], Reply] = FOR_ERROR) -> Reply | None:
+    """Return the reply for an error of the domain; None for one that is nobody's intention."""
+    for kind in type(error).__mro__:
+        if kind in table:
+            return table[kind]
+    return None

@@ -1,0 +1,72 @@
+"""What the SMTP edge needs from the domain, as protocols: the composition root hands in the real ones.
+
+The edge knows accounts, storage and queue only through these, so it can be tested with a few lines of
+memory in their place, and never opens the database.
+"""
+
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from appliance.items.account import Account
+from appliance.items.envelope import Envelope
+from appliance.queue.entries import Entry
+from smtpd.outcome import Outcome
+
+
+class RecipientVerdict(Enum):
+    """What a forward path is to us."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+    UNKNOWN_USER = "unknown_user"  # our domain, nobody of that name
+    REJECTED = "rejected"  # ours, but takes no mail now; or no address at all
+    UNAVAILABLE = "unavailable"  # could not find out: the client tries again
+
+
+class Services(Protocol):
+    """Accounts and delivery."""
+
+    def recipient(self, forward_path: str) -> RecipientVerdict:
+        """Judge a recipient; raises nothing. `Postmaster` comes without a domain and is always ours."""
+        ...
+
+    def authenticate(self, username: str, password: str, remote_ip: str) -> Account:
+        """Return the account. Raises Denied (WrongCredentials and kin) or TemporaryFailure (Throttled)."""
+        ...
+
+    def may_send_as(self, account: Account, reverse_path: str) -> bool:
+        """Say whether the account may use this envelope sender; "" is the null path."""
+        ...
+
+    def accept(self, envelope: Envelope, raw: bytes) -> str:
+        """Take responsibility for a message and return its id; durable when it returns.
+
+        Raises QuotaExceeded, TooLarge, TemporaryFailure, PermanentFailure and the like: then nothing
+        was stored.
+        """
+        ...
+
+
+class Queue(Protocol):
+    """The outgoing queue as the runner sees it."""
+
+    def claim(self, limit: int, lease_s: int) -> list[Entry]:
+        """Take up to `limit` due entries; nobody else gets them for `lease_s` seconds."""
+        ...
+
+    def load(self, entry: Entry) -> bytes:
+        """Return the message. Raises NotFound, TemporaryFailure."""
+        ...
+
+    def record(self, entry: Entry, outcome: Outcome) -> None:
+        """Store what became of an attempt, if the lease is still held; durable when it returns."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """Return when the next entry is due (or a lease ends); None when the queue is empty."""
+        ...
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a hint that there is something new, at most `timeout_s`; may return early."""
+        ...

@@ -1,0 +1,271 @@
+"""An attempt against scripted servers, found through a DNS server of our own."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from appliance.net.resolver import DnsResolver
+from smtpd.outcome import Delivered, Failed, Outcome, Retry
+from smtpd.relay import Relay, RelayConfig, RelayMessage
+from smtpd.remote import RelayDeadlines
+from smtpd.tls import Certificate
+from tests.fakes.dns import SERVFAIL, FakeDns, Zones
+from tests.fakes.mx import CLOSE, SILENCE, FakeMx
+
+QUICK = RelayDeadlines(
+    connect_s=1, greeting_s=0.5, command_s=0.5, block_s=0.5, final_s=0.5, handshake_s=1, attempt_s=20
+)
+LETTER = RelayMessage("alice@example.test", b"Subject: x\r\n\r\n.dot\r\nbody\r\n")
+TWO_HOSTS: Zones = {
+    "example.net": {"MX": ["10 one.example.net.", "20 two.example.net."]},
+    "one.example.net": {"A": ["127.0.0.1"]},
+    "two.example.net": {"A": ["127.0.0.2"]},
+}
+
+
+@contextmanager
+def relay(zones: Zones, port: int, deadlines: RelayDeadlines = QUICK) -> Iterator[Relay]:
+    with FakeDns(zones) as dns:
+        resolver = DnsResolver("127.0.0.1", dns.port, lifetime_s=1)
+        yield Relay(resolver, RelayConfig("mx.example.test", port, deadlines), random=Random(1))
+
+
+def attempt(
+    mx: FakeMx, recipients: Sequence[str] = ("x@example.net",), message: RelayMessage = LETTER
+) -> list[Outcome]:
+    """Deliver to example.net, whose only server is `mx`."""
+    zones = {"example.net": {"MX": ["10 one.example.net."]}, "one.example.net": {"A": [mx.host]}}
+    with relay(zones, mx.port) as one:
+        return one.deliver("example.net", recipients, message)
+
+
+def test_delivered() -> None:
+    with FakeMx() as mx:
+        assert (
+            attempt(mx, ["x@example.net", "y@example.net"])
+            == [Delivered("250 2.0.0 OK", "one.example.net")] * 2
+        )
+    [message] = mx.messages
+    assert message.mail == f"<alice@example.test> SIZE={len(LETTER.raw)}"
+    assert message.recipients == ["<x@example.net>", "<y@example.net>"]
+    assert message.body == LETTER.raw
+    assert mx.commands[0] == "EHLO mx.example.test"
+    assert mx.commands[-1] == "QUIT"
+
+
+def test_each_recipient_has_its_own_outcome() -> None:
+    with FakeMx({"RCPT": ["250 2.1.5 OK", "550 5.1.1 nobody", "450 4.2.0 greylisted"]}) as mx:
+        outcomes = attempt(mx, ["x@example.net", "y@example.net", "z@example.net"])
+    assert outcomes == [
+        Delivered("250 2.0.0 OK", "one.example.net"),
+        Failed("550 5.1.1 nobody", "one.example.net"),
+        Retry("450 4.2.0 greylisted", "one.example.net"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ({"MAIL": "550 5.7.1 no"}, Failed),
+        ({"MAIL": "451 4.7.1 later"}, Retry),
+        ({"RCPT": "550 5.1.1 no"}, Failed),
+        ({"DATA": "554 5.3.0 no"}, Failed),
+        ({"DATA": "451 4.3.0 later"}, Retry),
+        ({"MESSAGE": "554 5.6.0 spam"}, Failed),
+        ({"MESSAGE": "452 4.3.1 full"}, Retry),
+        ({"MESSAGE": CLOSE}, Retry),
+        ({"MESSAGE": SILENCE}, Retry),
+        ({"MESSAGE": "huh"}, Retry),
+        ({"GREETING": "554 no"}, Retry),
+        ({"GREETING": "421 busy"}, Retry),
+        ({"GREETING": CLOSE}, Retry),
+        ({"GREETING": SILENCE}, Retry),
+        ({"GREETING": "SSH-2.0-OpenSSH"}, Retry),
+        ({"EHLO": "550 no", "HELO": "550 no"}, Retry),
+        ({"EHLO": CLOSE}, Retry),
+        ({"MAIL": CLOSE}, Retry),
+        ({"MAIL": SILENCE}, Retry),
+        ({"RCPT": "421 4.3.2 going down"}, Retry),
+        ({"RCPT": "250 " + "x" * 5000}, Retry),
+    ],
+    ids=str,
+)
+def test_what_a_server_says_is_the_outcome(script: dict[str, str], kind: type[Outcome]) -> None:
+    with FakeMx(script) as mx:
+        [outcome] = attempt(mx)
+    assert isinstance(outcome, kind)
+    assert not any(message.body for message in mx.messages)  # RFC 2920 3.1: an empty one may have to be
+
+
+def test_helo_is_enough() -> None:
+    with FakeMx({"EHLO": "502 what"}) as mx:
+        assert isinstance(attempt(mx)[0], Delivered)
+    assert mx.messages[0].mail == "<alice@example.test>"
+
+
+def test_the_next_server_when_the_first_is_down() -> None:
+    with FakeMx(host="127.0.0.2") as mx, relay(TWO_HOSTS, mx.port) as one:
+        assert one.deliver("example.net", ["x@example.net"], LETTER) == [
+            Delivered("250 2.0.0 OK", "two.example.net")
+        ]
+
+
+@pytest.mark.parametrize("script", [{"GREETING": "554 no"}, {"EHLO": CLOSE}, {"MAIL": CLOSE}], ids=str)
+def test_the_next_server_when_the_first_judges_nobody(script: dict[str, str]) -> None:
+    with (
+        FakeMx(script) as first,
+        FakeMx(host="127.0.0.2", port=first.port) as second,
+        relay(TWO_HOSTS, first.port) as one,
+    ):
+        [outcome] = one.deliver("example.net", ["x@example.net"], LETTER)
+    assert isinstance(outcome, Delivered)
+    assert (len(first.messages), len(second.messages)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "script", [{"MESSAGE": CLOSE}, {"RCPT": "550 5.1.1 no"}, {"RCPT": "450 4.2.0 no"}], ids=str
+)
+def test_no_second_opinion_once_recipients_were_judged(script: dict[str, str]) -> None:
+    with (
+        FakeMx(script) as first,
+        FakeMx(host="127.0.0.2", port=first.port) as second,
+        relay(TWO_HOSTS, first.port) as one,
+    ):
+        one.deliver("example.net", ["x@example.net"], LETTER)
+    assert second.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("zones", "expected"),
+    [
+        ({}, Failed("550 5.1.2 The domain example.net does not exist")),
+        ({"example.net": {"MX": ["0 ."]}}, Failed("556 5.1.10 The domain example.net accepts no mail")),
+        ({"example.net": {"TXT": ['"x"']}}, Retry("451 4.4.1 No server for example.net has an address")),
+    ],
+)
+def test_facts_of_dns(zones: Zones, expected: Outcome) -> None:
+    with relay(zones, 1) as one:
+        assert one.deliver("example.net", ["x@example.net"], LETTER) == [expected]
+
+
+@pytest.mark.parametrize(
+    "zones",
+    [{"example.net": SERVFAIL}, {"example.net": {"MX": ["1 a.example.net."]}, "a.example.net": SERVFAIL}],
+)
+def test_dns_trouble_is_temporary(zones: Zones) -> None:
+    with relay(zones, 1) as one:
+        [outcome] = one.deliver("example.net", ["x@example.net"], LETTER)
+    assert isinstance(outcome, Retry)
+    assert outcome.reply.startswith("451 4.4.3")
+
+
+def test_implicit_mx() -> None:
+    with FakeMx() as mx, relay({"example.net": {"A": ["127.0.0.1"]}}, mx.port) as one:
+        assert isinstance(one.deliver("example.net", ["x@example.net"], LETTER)[0], Delivered)
+
+
+def test_tls_when_offered(certificate: Certificate) -> None:
+    with FakeMx(tls=certificate.context()) as mx:
+        assert isinstance(attempt(mx)[0], Delivered)
+    assert mx.messages[0].is_encrypted
+    assert [command.split()[0] for command in mx.commands] == [
+        *("EHLO", "STARTTLS", "EHLO", "MAIL", "RCPT", "DATA", "QUIT")
+    ]
+
+
+@pytest.mark.parametrize("refusal", ["454 4.7.0 not now", "220 but then nonsense"])
+def test_plain_when_tls_fails(certificate: Certificate, refusal: str) -> None:
+    class Broken(FakeMx):
+        def reply_to(self, verb: str) -> str:
+            return refusal if verb == "STARTTLS" else super().reply_to(verb)
+
+    context = certificate.context() if refusal.startswith("454") else _BROKEN
+    with Broken(tls=context) as mx:  # type: ignore[arg-type]  # a stand-in whose handshake fails
+        assert isinstance(attempt(mx)[0], Delivered)
+    assert not mx.messages[0].is_encrypted
+
+
+class _BrokenContext:
+    def wrap_socket(self, *_: object, **__: object) -> None:
+        raise OSError("no handshake today")
+
+
+_BROKEN = _BrokenContext()
+
+
+def test_a_server_that_is_ourselves() -> None:
+    with FakeMx({"GREETING": "220 mx.example.test ESMTP"}) as mx:
+        [outcome] = attempt(mx)
+    assert isinstance(outcome, Failed)
+    assert outcome.reply.startswith("554 5.4.6")
+
+
+def test_more_recipients_than_a_transaction_takes() -> None:
+    recipients = [f"user{n}@example.net" for n in range(250)]
+    with FakeMx() as mx:
+        outcomes = attempt(mx, recipients)
+    assert all(isinstance(outcome, Delivered) for outcome in outcomes)
+    assert [len(message.recipients) for message in mx.messages] == [100, 100, 50]
+
+
+def test_a_message_over_the_servers_limit() -> None:
+    with FakeMx() as mx:
+        [outcome] = attempt(mx, message=replace(LETTER, raw=b"x" * 1_000_001))
+    assert isinstance(outcome, Failed)
+    assert outcome.reply.startswith("552 5.3.4")
+
+
+def test_a_large_message_arrives_whole() -> None:
+    raw = b"Subject: x\r\n\r\n" + b"".join(b".%d\r\n" % n for n in range(100_000))
+    with FakeMx(extensions=["PIPELINING"]) as mx:
+        assert isinstance(attempt(mx, message=replace(LETTER, raw=raw))[0], Delivered)
+    assert mx.messages[0].body == raw
+
+
+def test_bare_line_ends_never_leave_us() -> None:
+    with FakeMx() as mx:
+        attempt(mx, message=replace(LETTER, raw=b"Subject: x\n\nbody\n.\nMAIL FROM:<evil@example.com>\r"))
+    assert mx.messages[0].body == b"Subject: x\r\n\r\nbody\r\n.\r\nMAIL FROM:<evil@example.com>\r\n"
+
+
+@pytest.mark.parametrize("address", ["", "no-at-sign", "a b@example.net", "x@example.net>\r\nRCPT TO:<y@z"])
+def test_a_path_that_is_none_fails_alone(address: str) -> None:
+    with FakeMx() as mx:
+        outcomes = attempt(mx, [address, "x@example.net"])
+    assert isinstance(outcomes[0], Failed)
+    assert isinstance(outcomes[1], Delivered)
+
+
+def test_the_null_path_and_8bit() -> None:
+    with FakeMx() as mx:
+        attempt(mx, message=RelayMessage("", "Subject: é\r\n\r\n".encode()))
+    assert mx.messages[0].mail == "<> SIZE=15 BODY=8BITMIME"
+
+
+def test_the_whole_attempt_has_a_deadline() -> None:
+    hosts = {f"h{n}.example.net": {"A": ["127.0.0.1"]} for n in range(8)}
+    zones: Zones = {"example.net": {"MX": [f"{n} h{n}.example.net." for n in range(8)]}, **hosts}
+    with (
+        FakeMx({"GREETING": SILENCE}) as mx,
+        relay(zones, mx.port, replace(QUICK, greeting_s=0.5, attempt_s=1.2)) as one,
+    ):
+        began = time.monotonic()
+        [outcome] = one.deliver("example.net", ["x@example.net"], LETTER)
+    assert isinstance(outcome, Retry)
+    assert 1.0 < time.monotonic() - began < 2.5
+
+
+def test_a_reply_drip_has_a_deadline() -> None:
+    class Dripping(FakeMx):
+        def reply_to(self, verb: str) -> str:
+            return "\r\n".join(["220-wait"] * 20) if verb == "GREETING" else super().reply_to(verb)
+
+    with Dripping(delay_s=0.1) as mx:
+        began = time.monotonic()
+        [outcome] = attempt(mx)
+    assert isinstance(outcome, Retry)
+    assert time.monotonic() - began < 3
