@@ -102,7 +102,13 @@ class Queue:
     )
     broker_url: str = setting("", "Broker for the celery runner.", form="broker", secret=True)
     concurrency: int = setting(20, "Deliveries attempted at the same time by one process.", low=1, high=500)
-    lease_s: int = setting(900, "A claimed entry is free again after this.", unit="s", low=60, high=86_400)
+    lease_s: int = setting(
+        900,
+        "A claimed entry is free again after this; an attempt ends well before.",
+        unit="s",
+        low=900,
+        high=86_400,
+    )
     poll_interval_s: int = setting(
         30, "Looks for due entries at least this often.", unit="s", low=1, high=3600
     )

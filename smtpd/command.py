@@ -88,8 +88,10 @@ class Role:
             OutgoingQueue(SYSTEM_CLOCK, lambda: self._hostname),
             self._relay,
             RunnerConfig(
-                concurrency=loaded.relay.connections_max,
+                concurrency=loaded.queue.concurrency,
                 per_domain_max=loaded.relay.connections_per_destination_max,
+                lease_s=loaded.queue.lease_s,
+                poll_interval_s=loaded.queue.poll_interval_s,
             ),
         )
 
