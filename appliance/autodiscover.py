@@ -86,9 +86,10 @@ def parse_pox(body: bytes) -> PoxRequest:
     than mobilesync (Outlook's, for instance).
     """
     root = _parsed(body)
-    request = next((child for child in root if _local_name(child) == "Request"), None)
-    if _local_name(root) != "Autodiscover" or request is None:
+    requests = [child for child in root if _local_name(child) == "Request"]
+    if _local_name(root) != "Autodiscover" or len(requests) != 1:
         raise PoxError(INVALID_REQUEST, "Invalid Request")
+    (request,) = requests
     fields = {_local_name(child): (child.text or "").strip() for child in request}
     if not fields.get("EMailAddress") or not fields.get("AcceptableResponseSchema"):
         raise PoxError(INVALID_REQUEST, "Invalid Request")

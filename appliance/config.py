@@ -75,7 +75,7 @@ def _parse(file: Path) -> Config:
         document = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
-    except ValueError as error:  # TOML syntax (with line and column) or UTF-8
+    except (ValueError, RecursionError) as error:  # TOML syntax (with line and column), UTF-8, nesting
         raise ConfigError(f"{file}: {error}") from error
     sections = {about.name: getattr(Config(), about.name) for about in _sections()}
     try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gevent.threadpool import ThreadPool
 
 WAITING_MAX: Final = 1000
-THREADS: Final = {"cpu": 2, "password": 1}
+THREADS: Final = {"cpu": 2, "password": 1, "disk": 2}
 """Threads per pool name, 1 for others. Password hashing has its own, so that a storm of logins cannot
 stop DKIM signing; argon2 with more threads than cores only makes everybody late."""
 

@@ -163,7 +163,9 @@ class Eas:
     """ActiveSync."""
 
     versions: tuple[str, ...] = setting(
-        ("14.1", "16.1"), "Protocol versions offered.", choices=("12.1", "14.0", "14.1", "16.0", "16.1")
+        ("12.1", "14.0", "14.1", "16.0", "16.1"),
+        "Protocol versions offered; phones take the newest they know.",
+        choices=("12.1", "14.0", "14.1", "16.0", "16.1"),
     )
     window_size_max: int = setting(512, "Changes in one Sync answer.", low=1, high=512)
     response_bytes_max: int = setting(
@@ -174,6 +176,9 @@ class Eas:
         False, "Refuse phones that have not accepted the device policy (Status 142, 144)."
     )
     collections_per_sync_max: int = setting(300, "Collections in one Sync.", low=1, high=10_000)
+    requests_per_minute_max: int = setting(
+        600, "Requests of one phone in a minute before 503; 0 means no limit.", low=0, high=100_000
+    )
 
 
 @dataclass(frozen=True, slots=True)

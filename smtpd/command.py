@@ -3,17 +3,14 @@
 """`python -m smtpd`: the composition root of the SMTP role, and its life until it is told to stop.
 
 Builds every collaborator and hands it down: database, bus, login, blobs, ports, relay, runner. What the
-setup changes while we run (the server's name, its certificate) is looked at every few seconds and holds
-for the next client.
+setup changes while we run holds for the next client: the server's name is looked at every few seconds, its
+certificate by whoever needs it.
 """
 
 import logging
 import os
 import signal
-import socket
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -26,19 +23,21 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.domains import certificates
 from appliance.errors import ApplianceError
 from appliance.net.bus_open import open_bus
+from appliance.net.listening import listen
 from appliance.net.resolver import DnsResolver
+from appliance.net.tls import Certificate
 from appliance.settings import Config
 from appliance.setup import instance, settings
+from appliance.setup.apply import LOOPBACK_NAMES
 from appliance.store import blobs
-from smtpd import listeners
 from smtpd.conversation import Stores
 from smtpd.listeners import Listener, Listeners
-from smtpd.ports import RECEPTION, SUBMISSION, SUBMISSIONS, ports
+from smtpd.ports import addresses, ports
 from smtpd.relay import Relay, RelayConfig
 from smtpd.remote import RelayDeadlines
 from smtpd.runner import Runner, RunnerConfig
 from smtpd.spool import SpoolBudget
-from smtpd.tls import Certificate
+from smtpd.tls import SERVER_CIPHERS
 from smtpd.wiring import Mail, OutgoingQueue
 
 ROLE = "smtpd"
@@ -77,12 +76,11 @@ class Role:
         self._stopping = Event()
         self._hostname = _stored_hostname()
         self._certificate = Certificate(
-            certificates.cert_path(loaded.data_dir), certificates.key_path(loaded.data_dir)
+            certificates.cert_path(loaded.data_dir),
+            certificates.key_path(loaded.data_dir),
+            ciphers=SERVER_CIPHERS,
         )
-        self._certificate_time = _modified(certificates.cert_path(loaded.data_dir))
-        self._mail = Mail(SYSTEM_CLOCK, lambda: self._hostname)
-        self._listening = [] if queue_only else self._listeners()
-        self._listeners_all = Listeners(self._listening)
+        self._listeners = Listeners([] if queue_only else self._listening())
         self._relay = Relay(_resolver(loaded), self._relay_config())
         self._runner = Runner(
             OutgoingQueue(SYSTEM_CLOCK, lambda: self._hostname),
@@ -100,38 +98,31 @@ class Role:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._certificate.reload)
-        self._listeners_all.start()
+        self._listeners.start()
         if self._config.relay.enabled:
             self._runner.start()
         while not self._stopping.wait(LOOK_AGAIN_S):
             self._look_again()
         logs.event(logger, "stopping")
-        ending = [gevent.spawn(self._listeners_all.stop)]
+        ending = [gevent.spawn(self._listeners.stop)]
         if self._config.relay.enabled:
             ending.append(gevent.spawn(self._runner.stop))
         gevent.joinall(ending)
-        bus.current().drain()
-        bus.current().close()
 
-    def _listeners(self) -> list[Listener]:
+    def _listening(self) -> list[Listener]:
         stores = Stores(
-            services=self._mail,
+            services=Mail(SYSTEM_CLOCK, lambda: self._hostname),
             budget=SpoolBudget(SPOOL_BYTES_MAX),
             spool_directory=self._config.run_dir,
         )
         known = ports(self._config, self._hostname)
         return [
             Listener(known[name], sock, stores, self._certificate)
-            for name, socks in _sockets(self._config).items()
-            for sock in socks
+            for name, sock in listen(os.environ, addresses(self._config))
         ]
 
     def _look_again(self) -> None:
-        """Take over a new name or certificate for the next clients."""
-        certificate_time = _modified(certificates.cert_path(self._config.data_dir))
-        if certificate_time != self._certificate_time:
-            self._certificate_time = certificate_time
-            self._certificate.reload()
+        """Take over a new name for the next clients and attempts."""
         try:
             hostname = _stored_hostname()
         except ApplianceError:
@@ -139,9 +130,7 @@ class Role:
         if hostname != self._hostname:
             self._hostname = hostname
             self._relay.rename(hostname)
-            for listener in self._listening:
-                session = replace(listener.port.session, hostname=hostname)
-                listener.port = replace(listener.port, session=session)
+            self._listeners.rename(hostname)
             logs.event(logger, "renamed", hostname=hostname)
 
     def _relay_config(self) -> RelayConfig:
@@ -172,22 +161,12 @@ def _prepare(loaded: Config, life: ExitStack) -> None:
     instance.check(loaded.data_dir)
     blobs.configure(loaded.data_dir)
     login.configure(loaded)
-    bus.use(open_bus(loaded.bus.url, loaded.run_dir, ROLE))
     files.private_directory(loaded.run_dir)
+    current = open_bus(loaded.bus.url, loaded.run_dir, ROLE)
+    life.callback(current.close)
+    bus.use(current)
     if certificates.installed(loaded.data_dir) is None:
-        certificates.ensure_self_signed(loaded.data_dir, (NAMELESS,))
-
-
-def _sockets(loaded: Config) -> Mapping[str, list[socket.socket]]:
-    """Return the listening sockets: handed down, or bound as configured."""
-    found = listeners.inherited(os.environ)
-    if found:
-        return found
-    return {
-        RECEPTION: [listeners.bind(address) for address in loaded.reception.listen],
-        SUBMISSION: [listeners.bind(address) for address in loaded.submission.listen],
-        SUBMISSIONS: [listeners.bind(address) for address in loaded.submission.listen_tls],
-    }
+        certificates.ensure_self_signed(loaded.data_dir, LOOPBACK_NAMES)
 
 
 def _resolver(loaded: Config) -> DnsResolver:
@@ -197,10 +176,3 @@ def _resolver(loaded: Config) -> DnsResolver:
 def _stored_hostname() -> str:
     with db.connection():
         return settings.get(settings.HOSTNAME) or NAMELESS
-
-
-def _modified(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0

@@ -145,9 +145,16 @@ class Connection:
         self._flush()
 
     def _answer(self, event: Event) -> Event | Reply:
-        if isinstance(event, StartTls) and self._tls.context() is None:
+        if isinstance(event, StartTls) and not self._has_certificate():
             return replies.NO_TLS
         return self._conversation.answer(event)
+
+    def _has_certificate(self) -> bool:
+        try:
+            self._tls.context()
+        except OSError:
+            return False
+        return True
 
     def _after(self, event: Event) -> None:
         match event:
@@ -226,11 +233,9 @@ class Connection:
 
     def _handshake(self) -> None:
         """Put TLS on the socket; raises _HandshakeFailed."""
-        context = self._tls.context()
         name = self._port.name
         try:
-            if context is None:
-                raise ssl.SSLError("no certificate")
+            context = self._tls.context()
             with gevent.Timeout(self._port.deadlines.handshake_s, _TimedOut):
                 wrapped = context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
                 self._sock = wrapped

@@ -42,8 +42,8 @@ class Services(Protocol):
     def accept(self, envelope: Envelope, raw: bytes) -> str:
         """Take responsibility for a message and return its id; durable when it returns.
 
-        Raises QuotaExceeded, TooLarge, TemporaryFailure, PermanentFailure and the like: then nothing
-        was stored.
+        Raises what `replies.FOR_ERROR` lists (QuotaExceeded, TooLarge, ComposeError, …): then nothing was
+        stored.
         """
         ...
 

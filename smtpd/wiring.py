@@ -13,10 +13,9 @@ from appliance.accounts import accounts, addresses, login
 from appliance.clock import Clock
 from appliance.delivery import inbound, settle, submission
 from appliance.delivery.routing import RouteKind, route
-from appliance.errors import InvalidInput, PermanentFailure, TemporaryFailure
+from appliance.errors import InvalidInput, TemporaryFailure
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
-from appliance.mime.compose import ComposeError
 from appliance.queue import entries
 from appliance.queue.entries import Entry
 from appliance.store import blobs
@@ -68,17 +67,14 @@ class Mail:
             return inbound.deliver(envelope, raw, hostname=self._hostname())
         with db.connection():
             account = accounts.get(envelope.account_id)
-        try:
-            submitted = submission.submit(
-                account,
-                raw,
-                hostname=self._hostname(),
-                now=self._clock.now(),
-                save_in_sent=True,
-                recipients=envelope.forward_paths,
-            )
-        except ComposeError as error:
-            raise PermanentFailure(str(error)) from error
+        submitted = submission.submit(
+            account,
+            raw,
+            hostname=self._hostname(),
+            now=self._clock.now(),
+            save_in_sent=True,
+            recipients=envelope.forward_paths,
+        )
         return submitted.message_id
 
 

@@ -1,6 +1,7 @@
 """`python -m web`: options, sockets, certificate, and then gunicorn's master until it is told to stop."""
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,14 +10,15 @@ import click
 from appliance import config, files, logs, metrics
 from appliance.domains import certificates
 from appliance.errors import ApplianceError
+from appliance.net.listening import listen
+from appliance.net.tls import Certificate
 from appliance.settings import Config
-from web import sockets
+from appliance.setup.apply import LOOPBACK_NAMES
 from web.gunicorn_conf import Endpoint, Server, Serving
-from web.tls import Certificate
 from web.wiring import Product
+from web.worker import ALPN
 
-FIRST_NAMES = ("localhost", "127.0.0.1", "::1")
-"""What the certificate of a server without a name is for; the setup replaces it."""
+HTTP, HTTPS = "http", "https"  # names of inherited sockets
 
 
 @click.command()
@@ -62,16 +64,15 @@ def _prepare(settings: Config) -> None:
     )
     metrics.setup(settings.metrics_dir)
     if certificates.installed(settings.data_dir) is None:
-        certificates.ensure_self_signed(settings.data_dir, FIRST_NAMES)
+        certificates.ensure_self_signed(settings.data_dir, LOOPBACK_NAMES)
 
 
-def _endpoints(settings: Config, http: tuple[str, ...], https: tuple[str, ...]) -> list[Endpoint]:
+def _endpoints(settings: Config, http: Sequence[str], https: Sequence[str]) -> list[Endpoint]:
     """Return the listeners: handed down, else those of the command line, else those configured."""
-    found = sockets.inherited(os.environ)
-    if not found:
-        plain = http if http or https else settings.web.listen
-        found = [sockets.Inherited("http", sockets.bind(address)) for address in plain]
-        found += [sockets.Inherited("https", sockets.bind(address)) for address in https]
     data_dir = settings.data_dir
-    certificate = Certificate(certificates.cert_path(data_dir), certificates.key_path(data_dir))
-    return [Endpoint(entry.fd, certificate if entry.name == "https" else None) for entry in found]
+    certificate = Certificate(certificates.cert_path(data_dir), certificates.key_path(data_dir), alpn=ALPN)
+    plain = http if http or https else settings.web.listen
+    return [
+        Endpoint(sock.detach(), certificate if name == HTTPS else None)
+        for name, sock in listen(os.environ, {HTTP: plain, HTTPS: https})
+    ]

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from appliance import logs
+from appliance.net.listening import plain_ip
 from web.access import Record
 from web.held import Environ, StartResponse, Wsgi
 
@@ -38,6 +39,7 @@ class Edge:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Settle scheme, client and path, then serve the request under a fresh id."""
+        _settle_client(environ, environ.get("REMOTE_ADDR", ""))
         if environ["wsgi.url_scheme"] == "http" and self._is_trusted(environ.get("REMOTE_ADDR", "")):
             _believe(environ)
         environ["PATH_INFO"] = folded(environ.get("PATH_INFO", ""))
@@ -80,8 +82,12 @@ def folded(path: str) -> str:
 
 def _believe(environ: Environ) -> None:
     """Take over what the proxy says: the last address in the list is the one it saw itself."""
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
-    with suppress(ValueError):
-        environ["REMOTE_ADDR"] = str(ip_address(forwarded))
+    _settle_client(environ, environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip())
     if environ.get("HTTP_X_FORWARDED_PROTO", "").strip().lower() == "https":
         environ["wsgi.url_scheme"] = "https"
+
+
+def _settle_client(environ: Environ, address: str) -> None:
+    """Make an address the client's; what is none (there is none behind a Unix socket) changes nothing."""
+    with suppress(ValueError):
+        environ["REMOTE_ADDR"] = plain_ip(address)

@@ -20,11 +20,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from appliance import metrics
+from appliance.net.listening import BACKLOG
+from appliance.net.tls import Certificate
 from web.held import Wsgi
-from web.tls import Certificate
 from web.worker import ApplianceWorker
 
-BACKLOG: Final = 4096
 STUCK_S: Final = 120
 """The master kills a worker whose hub has not turned for so long. Not a limit for requests."""
 FINISH_S: Final = 30

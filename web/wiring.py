@@ -10,9 +10,11 @@ from functools import partial
 
 import appliance
 from appliance import bus, db, logs, metrics
-from appliance.accounts import login
+from appliance.accounts import login, trust_anchors
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Setting
+from appliance.devices.health import Health
+from appliance.devices.rate import Rate
 from appliance.domains import certificates
 from appliance.eas import dispatch, versions
 from appliance.eas.context import World
@@ -37,6 +39,7 @@ class Product:
     def __init__(self, config: Config) -> None:
         db.open(config.database.url, config.data_dir, read_connections=config.database.pool_connections_max)
         blobs.configure(config.data_dir)
+        trust_anchors.configure(config.data_dir)
         login.configure(config)
         self._bus = open_bus(config.bus.url, config.run_dir, ROLE)
         bus.use(self._bus)
@@ -56,12 +59,22 @@ class Product:
 def services(config: Config) -> Services:
     """Return the domain as the views see it; database, bus and login must be ready."""
     hostname = Hostname()
-    world = World(SYSTEM_CLOCK, config.eas, config.web, hostname)
+    per_minute = config.eas.requests_per_minute_max
+    world = World(
+        SYSTEM_CLOCK,
+        config.eas,
+        config.web,
+        hostname,
+        devices_max=config.limits.devices_max,
+        rate=Rate(per_minute, per_minute, time.monotonic),
+        health=Health(),
+    )
+    offered = versions.in_order(config.eas.versions)
     return Services(
         login=login.login,
         connection=db.connection,
         eas_handle=partial(dispatch.handle, world=world),
-        eas_offer=Offer(versions.OFFERED, versions.COMMANDS, versions.SERVER),
+        eas_offer=Offer(offered, versions.commands(offered), versions.SERVER),
         hostname=hostname,
         health=health,
         metrics=metrics.render,
@@ -110,7 +123,7 @@ def facts(config: Config, hostname: Hostname) -> Facts:
         version=appliance.__version__,
         is_set_up=not steps.needs_setup(),
         hostname=hostname(),
-        eas_versions=versions.OFFERED,
+        eas_versions=versions.in_order(config.eas.versions),
         fingerprint=certificate.fingerprint if certificate else None,
         is_self_signed=certificate.is_self_signed if certificate else False,
     )

@@ -5,7 +5,7 @@
 Owns the sockets of the HTTP role: TLS and plain listeners side by side (stock gunicorn serves one kind
 per process), deadlines for every phase of a connection, waiting requests at a few kilobytes each, and
 draining. Takes from gunicorn the process model and the HTTP/1.1 parser and serializer.
-Leaves to `held.py` what a waiting request is, to `tls.py` the certificate.
+Leaves to `held.py` what a waiting request is, to `appliance.net.tls` the certificate.
 
     accept ─► TLS handshake ─► head of a request ─► application ─► answer ─┐
               HANDSHAKE_S      HEAD_S, then keepalive    IO_IDLE_S per piece │
@@ -35,10 +35,10 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
 
 from appliance import logs
+from appliance.net.tls import Certificate
 from web.hangup import Hangups
 from web.held import ClientGone, Waiting, pieces
 from web.http1 import UNREAD_BYTES_MAX, AskedBefore, HeadLimitedParser, Later, WholeResponse, send, unread
-from web.tls import Certificate
 
 HANDSHAKE_S = 15
 HEAD_S = 30
@@ -47,6 +47,7 @@ IDLE_AT_STOP_S: Final = 1.0
 TICK_S: Final = 0.2
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 1_048_576
+ALPN: Final = ("http/1.1",)  # what is spoken after a handshake
 TLS_HANDSHAKE_BYTE: Final = b"\x16"
 ANSWERS_PER_S: Final = 2000
 """At a stop held requests are answered at this rate at most: every phone comes back at once."""

@@ -25,6 +25,7 @@ from appliance.db.tables import Address, Domain
 from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.items.account import Account
 from appliance.store import folders
+from appliance.store.statement import Statement
 
 DISPLAY_NAME_LENGTH_MAX = 256
 
@@ -38,6 +39,13 @@ _COLUMNS = (
     Row.quota_bytes,
     Row.used_bytes,
 )
+# Asked with every request of a phone and every RCPT, so written out; see `store.statement`.
+_CREDENTIAL = Statement(
+    "SELECT a.id, a.address, a.display_name, a.is_admin, a.is_enabled, a.credential_version, a.quota_bytes,"
+    " a.used_bytes, a.password_hash FROM address JOIN account a ON a.id = address.account_id"
+    " WHERE address.address = ?"
+)
+_LOCAL_DOMAIN = Statement("SELECT 1 FROM domain WHERE name = ?")
 _log = logging.getLogger(__name__)
 
 
@@ -90,9 +98,8 @@ def credential(address: str) -> Credential | None:
         normal = addresses.normalise(address)
     except InvalidInput:
         return None
-    query = Row.select(*_COLUMNS, Row.password_hash).join(Address).where(Address.address == normal)
-    row = query.tuples().first()
-    return None if row is None else Credential(account_of(row[:-1]), row[-1])
+    rows = _CREDENTIAL.rows(normal)
+    return Credential(account_of(rows[0][:-1]), rows[0][-1]) if rows else None
 
 
 def list_accounts() -> list[Account]:
@@ -102,7 +109,8 @@ def list_accounts() -> list[Account]:
 
 def account_of(row: tuple[Any, ...]) -> Account:
     """Return the account of a row with the columns of `items.account.Account`, in its order."""
-    return Account(*row)
+    account_id, address, name, is_admin, is_enabled, *rest = row
+    return Account(account_id, address, name, bool(is_admin), bool(is_enabled), *rest)
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -276,7 +284,7 @@ def is_local_domain(name: str) -> bool:
         normal = addresses.normalise_host(name)
     except InvalidInput:
         return False
-    return bool(Domain.select().where(Domain.name == normal).exists())
+    return bool(_LOCAL_DOMAIN.rows(normal))
 
 
 # --- inside ---------------------------------------------------------------------------------------

@@ -7,17 +7,34 @@ from appliance import db
 from appliance.accounts import throttle
 from appliance.db.tables import (
     Account,
+    AccountCertificate,
+    AccountPicture,
     Address,
+    Correspondent,
+    CorrespondentCursor,
     Device,
     Folder,
     Item,
+    OutOfOffice,
+    OutOfOfficeReply,
+    SearchState,
     SentClientId,
     SyncState,
     Tombstone,
 )
-from appliance.store import blobs
+from appliance.store import blobs, modseq, search_index
 
 ITEMS_AT_ONCE = 500  # per transaction, so that removing a large mailbox keeps nobody waiting
+_OF_ACCOUNT = (
+    AccountCertificate,
+    AccountPicture,
+    Correspondent,
+    CorrespondentCursor,
+    OutOfOffice,
+    OutOfOfficeReply,
+    SearchState,
+)
+"""Tables that lead to the account and to nothing else."""
 
 
 def remove(account_id: int) -> None:
@@ -32,6 +49,7 @@ def _remove_some_items(account_id: int) -> bool:
     """Remove a few items and the blobs nobody else has; returns whether there may be more."""
     some = Item.select(Item.id, Item.blob).where(Item.account == account_id).limit(ITEMS_AT_ONCE)
     rows = list(some.tuples())
+    search_index.forget(account_id, [row[0] for row in rows])
     Item.delete().where(Item.id.in_([row[0] for row in rows])).execute()
     blobs.unlink_unused({bytes(row[1]) for row in rows})
     return len(rows) == ITEMS_AT_ONCE
@@ -39,12 +57,13 @@ def _remove_some_items(account_id: int) -> bool:
 
 @db.transaction
 def _remove_rest(account_id: int) -> None:
+    modseq.hold([account_id])  # whoever is delivering finishes first, or finds nobody
     while _remove_some_items(account_id):  # what arrived meanwhile
         pass
     devices = Device.select(Device.id).where(Device.account == account_id)
     for of_device in (SyncState, SentClientId):
         of_device.delete().where(of_device.device.in_(devices)).execute()
-    for of_account in (Device, Tombstone, Folder, Address):
+    for of_account in (*_OF_ACCOUNT, Device, Tombstone, Folder, Address):
         of_account.delete().where(of_account.account == account_id).execute()
     throttle.clear_account(account_id)
     Account.delete().where(Account.id == account_id).execute()

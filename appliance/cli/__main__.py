@@ -20,13 +20,14 @@ ROLES: Final = ("run", "web", "smtpd", "worker")
 MODULES: Final = {
     **dict.fromkeys(ROLES, "appliance.cli.run"),
     "setup": "appliance.cli.setup",
-    "user": "appliance.cli.accounts",
+    "user": "appliance.cli.directory",
     "alias": "appliance.cli.accounts",
     "domain": "appliance.cli.accounts",
     "message": "appliance.cli.mail",
     "queue": "appliance.cli.queue",
     "check": "appliance.cli.check",
     "phone": "appliance.cli.phone",
+    "device": "appliance.cli.devices",
 }
 """Command → module; the module has the command under its name, or in a list `commands`."""
 

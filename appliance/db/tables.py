@@ -119,6 +119,66 @@ class LoginFailure(Base):
     updated_at = UtcField()
 
 
+class AccountPicture(Base):
+    """The portrait others see beside an account's name. See `accounts.pictures`."""
+
+    account = peewee.ForeignKeyField(Account, primary_key=True, on_delete="CASCADE")
+    content_type = peewee.TextField()  # image/jpeg or image/png
+    data = peewee.BlobField()
+    changed_at = UtcField()
+
+
+class AccountCertificate(Base):
+    """An S/MIME certificate of an account, for whoever writes to it. See `accounts.certificates`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    fingerprint = peewee.BlobField()  # SHA-256 of data
+    data = peewee.BlobField()  # DER
+    valid_from = UtcField()
+    expires_at = UtcField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "fingerprint")
+
+
+class OutOfOffice(Base):
+    """What an account answers by itself while its owner is away. See `accounts.out_of_office`."""
+
+    account = peewee.ForeignKeyField(Account, primary_key=True, on_delete="CASCADE")
+    state = peewee.SmallIntegerField()  # MS-ASCMD OofState: 0 off, 1 on, 2 between two moments
+    starts_at = UtcField(null=True)
+    ends_at = UtcField(null=True)
+    replies = peewee.TextField()  # JSON object audience -> [is_enabled, text, is_html]
+
+
+class OutOfOfficeReply(Base):
+    """Who was answered when, so that nobody hears the same every day. See `delivery.oof`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    sender = peewee.TextField()  # normalised
+    replied_at = UtcField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "sender")
+
+
+class Correspondent(Base):
+    """An address an account has written to. See `accounts.correspondents`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    address = peewee.TextField()  # normalised
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "address")
+
+
+class CorrespondentCursor(Base):
+    """How far Sent Items have been read for `Correspondent`."""
+
+    account = peewee.ForeignKeyField(Account, primary_key=True, on_delete="CASCADE")
+    modseq = peewee.BigIntegerField()  # Item.created_modseq of the last one read
+
+
 # --- store --------------------------------------------------------------------------------------
 
 
@@ -158,6 +218,7 @@ class Content(Base):
     structure = peewee.TextField()  # mime.Structure as JSON
     text = peewee.TextField()  # the plain text body, capped
     is_text_complete = peewee.BooleanField()
+    attachment_names = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])  # one a line
 
 
 class Item(Base):
@@ -234,9 +295,76 @@ class Tombstone(Base):
     received_at = UtcField()
     changed_by = peewee.BigIntegerField(null=True)
     moved_to = peewee.BigIntegerField(null=True)
+    created_by = peewee.BigIntegerField(null=True)  # the device that added it, which therefore has it
 
     class Meta:
         indexes = ((("folder", "modseq"), False),)
+
+
+class ConversationRule(Base):
+    """Where an account wants what still arrives of a conversation; see `store.conversations`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    conversation_id = peewee.BlobField()
+    folder = peewee.ForeignKeyField(Folder, on_delete="CASCADE", index=True)
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "conversation_id")
+
+
+# --- search -------------------------------------------------------------------------------------
+
+
+class SearchDocument(Base):
+    """An indexed item: its row in `search_text`, and what of it a search may ask without the item.
+
+    The number says the account and, within it, when the message was received (`store.search_index`), so
+    that newest first is the order of the primary key. A move only changes `item` and `folder`.
+    """
+
+    id = peewee.BigIntegerField(primary_key=True)
+    item_id = peewee.BigIntegerField(unique=True)
+    folder_id = peewee.BigIntegerField()
+    received_at = UtcField()
+    has_attachments = peewee.BooleanField()
+
+
+class SearchState(Base):
+    """Up to which change number the index of an account holds its items."""
+
+    account = peewee.ForeignKeyField(Account, primary_key=True, on_delete="CASCADE")
+    modseq = peewee.BigIntegerField()
+
+
+class _SearchTextSchema(peewee.SchemaManager):
+    """Full-text tables are what peewee has no fields for: the definition is written out."""
+
+    def create_all(self, safe: bool = True, **_options: Any) -> None:  # noqa: ARG002 - peewee's signature
+        database = getattr(self.database, "obj", None) or self.database
+        is_sqlite = isinstance(database, peewee.SqliteDatabase)
+        for statement in SEARCH_TEXT_SQLITE if is_sqlite else SEARCH_TEXT_POSTGRESQL:
+            self.database.execute_sql(statement)
+
+
+SEARCH_TEXT_SQLITE = (
+    'CREATE VIRTUAL TABLE "search_text" USING fts5(subject, sender, recipient, copied, attachment, body,'
+    " content='', columnsize=0, tokenize='ascii')",
+)
+SEARCH_TEXT_POSTGRESQL = (
+    'CREATE TABLE "search_text" ("id" BIGINT NOT NULL PRIMARY KEY, "vector" TSVECTOR NOT NULL)',
+    # Kept out of line, vectors would be slow to read, and the planner would read all of the then small table.
+    'ALTER TABLE "search_text" ALTER COLUMN "vector" SET STORAGE MAIN',
+    'CREATE INDEX "search_text_vector" ON "search_text" USING GIN ("vector")',
+)
+
+
+class SearchText(Base):
+    """The terms of indexed items. Read and written by `store.search_text` only."""
+
+    id = peewee.BigIntegerField(primary_key=True)  # of SearchDocument; "rowid" on SQLite
+
+    class Meta:
+        schema_manager_class = _SearchTextSchema
 
 
 # --- devices ------------------------------------------------------------------------------------
@@ -264,6 +392,22 @@ class Device(Base):
     ping_heartbeat_s = peewee.IntegerField(default=0)  # cached Ping parameters, 0: none
     ping_folders = peewee.TextField(default="")  # JSON list of [folder id, class]
     sync_request = peewee.BlobField(null=True)  # the cached Sync request for empty and partial ones
+    # what the device was told it may speak, separated by commas; "" when that is not known
+    offered_versions = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    # whether it may come in, and who said so; see devices.access
+    access = peewee.TextField(default="allow", constraints=[peewee.SQL("DEFAULT 'allow'")])
+    access_reason = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    is_judged = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
+    # which policy its keys stand for; see devices.policies
+    policy_key_spent = peewee.BigIntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
+    policy_offered = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    policy_applied = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    policy_applied_at = UtcField(null=True)
+    policy_status = peewee.SmallIntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
+    # remote wipe; see devices.wipe
+    wipe_state = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    wipe_scope = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    wipe_changed_at = UtcField(null=True)
     first_seen_at = UtcField()
     last_seen_at = UtcField()
 
@@ -312,6 +456,44 @@ class SentClientId(Base):
         indexes = ((("created_at",), False),)
 
 
+class DevicePolicy(Base):
+    """A named set of values that phones are asked to apply. See `devices.policies`."""
+
+    id = IdField()
+    name = peewee.TextField(unique=True)
+    document = peewee.TextField()  # JSON object element name -> value
+    version = peewee.IntegerField(default=1)  # raised by every change: the phones' keys become stale
+    is_default = peewee.BooleanField(default=False)
+    is_enforced = peewee.BooleanField(default=True)
+    allows_partial = peewee.BooleanField(default=True)  # phones that cannot apply all of it may come in
+    refresh_hours = peewee.IntegerField(default=0)  # 0: never
+    changed_at = UtcField()
+
+
+class AccountPolicy(Base):
+    """The policy of an account's phones where it is not the default one."""
+
+    account = peewee.ForeignKeyField(Account, primary_key=True, on_delete="CASCADE")
+    policy_id = peewee.BigIntegerField()  # 0: none at all
+
+
+class DeviceRule(Base):
+    """Which phones may come in, asked in the order of `id`. See `devices.access`."""
+
+    id = IdField()
+    access = peewee.TextField()  # allow | block | quarantine
+    field = peewee.TextField()  # type | model | os | user_agent
+    pattern = peewee.TextField()
+
+
+class DeviceTrace(Base):
+    """What a phone did last, step by step. See `devices.traces`."""
+
+    device = peewee.ForeignKeyField(Device, primary_key=True, on_delete="CASCADE")
+    trace = peewee.TextField()  # devices.health.Trace as JSON
+    updated_at = UtcField()
+
+
 # --- queue --------------------------------------------------------------------------------------
 
 
@@ -344,13 +526,27 @@ ALL_TABLES: tuple[type[Base], ...] = (
     Account,
     Address,
     LoginFailure,
+    AccountPicture,
+    AccountCertificate,
+    OutOfOffice,
+    OutOfOfficeReply,
+    Correspondent,
+    CorrespondentCursor,
     Folder,
     Blob,
     Content,
     Item,
     Tombstone,
+    ConversationRule,
+    SearchDocument,
+    SearchState,
+    SearchText,
     Device,
     SyncState,
     SentClientId,
+    DevicePolicy,
+    AccountPolicy,
+    DeviceRule,
+    DeviceTrace,
     QueueEntry,
 )

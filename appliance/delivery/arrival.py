@@ -1,18 +1,21 @@
 """From bytes to something that can be filed: scanned, summarised and durable, outside any transaction."""
 
-from appliance import offload
+import logging
+
+from appliance import logs, offload
 from appliance.clock import SYSTEM_CLOCK
-from appliance.errors import TooLarge
+from appliance.errors import TemporaryFailure, TooLarge
 from appliance.items.message import Arrival, Content, ListColumns
 from appliance.mime.conversation import conversation_id, conversation_index
 from appliance.mime.message import summarise
 from appliance.mime.scan import scan
 from appliance.store import blobs
 
+log = logging.getLogger("appliance.mail")
+
 SIZE_BYTES_MAX = 256 * 1024 * 1024  # a ceiling for every way in; the edges have their own, lower ones
-OFFLOAD_BYTES_MIN = (
-    262_144  # larger messages are scanned on a native thread, so that phones are not kept waiting
-)
+OFFLOAD_BYTES_MIN = 262_144  # larger ones are scanned on a native thread, so that phones do not wait
+UNREADABLE = b"Subject: (this message could not be read)\r\n\r\n"
 
 
 def prepare(raw: bytes) -> Arrival:
@@ -23,11 +26,15 @@ def prepare(raw: bytes) -> Arrival:
     """
     if len(raw) > SIZE_BYTES_MAX:
         raise TooLarge(f"a message is at most {SIZE_BYTES_MAX} bytes")
-    if len(raw) >= OFFLOAD_BYTES_MIN:
-        content, columns = offload.run(_derive, raw)
-    else:
-        content, columns = _derive(raw)
-    return Arrival(blob=blobs.put(raw), content=content, columns=columns)
+    blob = blobs.put(raw)
+    try:
+        content, columns = offload.run(_derive, raw) if len(raw) >= OFFLOAD_BYTES_MIN else _derive(raw)
+    except TemporaryFailure:
+        raise
+    except Exception as error:  # noqa: BLE001 - our bug must not keep a message out for ever
+        logs.event(log, "unreadable", level=logging.ERROR, msgid=blob.digest.hex()[:16], exc_info=error)
+        content, columns = _derive(UNREADABLE)
+    return Arrival(blob=blob, content=content, columns=columns)
 
 
 def _derive(raw: bytes) -> tuple[Content, ListColumns]:
@@ -57,4 +64,11 @@ def _derive(raw: bytes) -> tuple[Content, ListColumns]:
             summary.date or SYSTEM_CLOCK.now(), summary.references, summary.in_reply_to
         ),
     )
-    return Content(structure.to_json(), summary.text, summary.is_text_complete), columns
+    names = [part.filename for part in structure.attachment_parts() if part.filename]
+    content = Content(
+        structure.to_json(),
+        summary.text,
+        summary.is_text_complete,
+        attachment_names="\n".join(" ".join(name.split()) for name in names),
+    )
+    return content, columns

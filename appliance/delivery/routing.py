@@ -7,6 +7,8 @@ from appliance.accounts import accounts, addresses
 from appliance.errors import InvalidInput
 from appliance.items.account import Account
 
+POSTMASTER = "postmaster"
+
 
 class RouteKind(Enum):
     """What becomes of mail for an address."""
@@ -29,7 +31,9 @@ class Route:
 
 
 def route(forward_path: str) -> Route:
-    """Return where mail for an address goes; never raises for any text."""
+    """Return where mail for an address goes; never raises for any text. Needs `db.connection()`."""
+    if forward_path.lower() == POSTMASTER:  # RFC 5321 4.1.1.3: the only one that needs no domain
+        return _to_postmaster(POSTMASTER)
     try:
         address = addresses.normalise(forward_path)
     except InvalidInput:
@@ -39,7 +43,19 @@ def route(forward_path: str) -> Route:
         return Route(RouteKind.REMOTE, forward_path, domain=domain)
     account = accounts.by_address(address)
     if account is None:
-        return Route(RouteKind.UNKNOWN, address)
+        return _to_postmaster(address)
     if not account.is_enabled:
         return Route(RouteKind.DISABLED, address)
     return Route(RouteKind.LOCAL, address, account=account)
+
+
+def _to_postmaster(address: str) -> Route:
+    """Return the route of an address nobody has: postmaster's mail goes to the first administrator.
+
+    Source: RFC 5321 4.5.1 (every domain takes mail for postmaster).
+    """
+    if address.partition("@")[0] == POSTMASTER:
+        administrators = [a for a in accounts.list_accounts() if a.is_admin and a.is_enabled]
+        if administrators:
+            return Route(RouteKind.LOCAL, address, account=min(administrators, key=lambda a: a.id))
+    return Route(RouteKind.UNKNOWN, address)

@@ -13,8 +13,9 @@ from datetime import datetime
 from random import Random
 
 from appliance import db, logs
-from appliance.delivery import inbound
+from appliance.delivery import reports
 from appliance.delivery.dsn import FailedRecipient
+from appliance.delivery.reports import Report
 from appliance.errors import NotFound
 from appliance.metrics import counter
 from appliance.queue import entries, schedule
@@ -35,8 +36,8 @@ def delivered(entry: Entry, reply: str, host: str) -> None:
 
 
 def deferred(entry: Entry, reply: str, host: str, *, hostname: str, now: datetime, random: Random) -> None:
-    """Put an entry back for a later attempt, or give it up when it is too old."""
-    if now >= entry.expires_at:
+    """Put an entry back for a later attempt, or give it up when it is too old and was tried often."""
+    if now >= entry.expires_at and entry.attempts + 1 >= schedule.ATTEMPTS_MIN:
         _give_up(entry, reply, host, STATUS_EXPIRED, hostname, now)
     elif entries.defer(entry, schedule.next_attempt(entry.attempts + 1, now, random), reply):
         _log("deferred", entry, reply, host)
@@ -48,17 +49,30 @@ def failed(entry: Entry, reply: str, host: str, *, hostname: str, now: datetime)
     _give_up(entry, reply, host, found[0] if found else STATUS_PERMANENT, hostname, now)
 
 
-@db.transaction
 def _give_up(entry: Entry, reply: str, host: str, status: str, hostname: str, now: datetime) -> None:
-    try:
-        original = blobs.read(entry.digest)
-    except NotFound:
-        original = b""  # the report still says who got nothing
-    if not entries.remove(entry):
-        return
     failure = FailedRecipient(entry.forward_path, status, reply, host)
-    inbound.report_failure(original, entry.reverse_path, [failure], hostname=hostname, now=now)
-    db.after_commit(_log, "failed", entry, reply, host)
+    original = _original(entry)
+    report = reports.prepare(original, entry.reverse_path, [failure], hostname=hostname, now=now)
+    if _remove(entry, report):
+        _log("failed", entry, reply, host)
+
+
+@db.transaction
+def _remove(entry: Entry, report: Report | None) -> bool:
+    """Take an entry out and send its report; returns False when the lease was lost meanwhile."""
+    if not entries.remove(entry):
+        return False
+    if report is not None:
+        reports.send(report)
+    return True
+
+
+def _original(entry: Entry) -> bytes:
+    try:
+        with db.connection():
+            return blobs.read(entry.digest)
+    except NotFound:
+        return b""  # the report still says who got nothing
 
 
 def _log(outcome: str, entry: Entry, reply: str, host: str) -> None:

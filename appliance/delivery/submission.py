@@ -1,32 +1,31 @@
 """Mail written by one of our users: the one way out for SMTP submission, phones and the browser.
 
 Everything a "sent" promises happens in one transaction: the copy in Sent Items, the copies for local
-recipients, the queue entries for remote ones, the reports about addresses nobody has, and the ClientId
+recipients, the queue entries for remote ones, the report about addresses nobody has, and the ClientId
 that makes a repeated request do nothing.
 
 Source: RFC 6409 (what a submission server may add), MS-ASCMD 2.2.1.17 SendMail.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appliance import db, logs
 from appliance.accounts import accounts
 from appliance.db.tables import SentClientId
-from appliance.delivery import arrival, inbound
-from appliance.delivery.dsn import FailedRecipient
+from appliance.delivery import arrival, inbound, reports
+from appliance.delivery.reports import Report
 from appliance.delivery.routing import Route, RouteKind, route
-from appliance.errors import QuotaExceeded
 from appliance.items.account import Account
 from appliance.items.folder import FolderType
 from appliance.items.message import Arrival
 from appliance.mime.addresses import Address
-from appliance.mime.compose import PreparedMessage, prepare_submission
+from appliance.mime.compose import prepare_submission
 from appliance.queue import entries
 from appliance.queue.schedule import LIFETIME
-from appliance.store import folders, messages
+from appliance.store import folders, messages, modseq
 
 log = logging.getLogger("appliance.mail")
 
@@ -50,6 +49,24 @@ class Submitted:
     is_repeat: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A message on its way out. bcc: for the copy in Sent Items, None when none is kept."""
+
+    account: Account
+    message: Arrival
+    raw: bytes
+    bcc: str | None
+    remote: list[Route]
+    now: datetime
+    request: ClientRequest | None
+    also: Callable[[], None] | None = None
+
+    @property
+    def id_in_logs(self) -> str:
+        return self.message.blob.digest.hex()[:16]
+
+
 def was_sent(request: ClientRequest) -> bool:
     """Return whether a request with this ClientId was carried out before. Needs `db.connection()`."""
     return bool(
@@ -68,13 +85,15 @@ def submit(
     save_in_sent: bool,
     recipients: Sequence[str] | None = None,
     request: ClientRequest | None = None,
+    also: Callable[[], None] | None = None,
 ) -> Submitted:
     """Send a message for an account; durable when it returns.
 
     recipients: the envelope's; None takes To, Cc and Bcc from the header. The From header is made one
-    of the account's own addresses; Bcc is taken out of what recipients get.
-    Raises mime.compose.ComposeError (NoRecipients and other faults of the message), QuotaExceeded,
-    TooLarge, TemporaryFailure.
+    of the account's own addresses; Bcc is taken out of what recipients get. also: what else belongs to the
+    same transaction, such as removing the draft that is sent; what it raises undoes the submission.
+    Raises mime.compose.ComposeError (NoRecipients and other faults of the message), QuotaExceeded (no
+    room for the copy in Sent Items), NotFound (the account is gone), TooLarge, TemporaryFailure.
     """
     with db.connection():
         own = accounts.aliases(account.id)
@@ -88,8 +107,11 @@ def submit(
     )
     message = arrival.prepare(prepared.raw)
     with db.connection():
-        routes = [route(path) for path in dict.fromkeys(recipients or prepared.recipients)]
-    outcome = _commit(account, message, prepared, routes, hostname, now, save_in_sent, request)
+        routes = [route(path) for path in prepared.recipients if recipients is None]
+        routes += [route(path) for path in recipients or ()]
+    bcc = ", ".join(prepared.bcc) if save_in_sent else None
+    letter = _Letter(account, message, prepared.raw, bcc, _unique_remote(routes), now, request, also)
+    outcome = _deliver(letter, routes, hostname)
     logs.event(
         log,
         "repeated" if outcome.is_repeat else "submitted",
@@ -103,56 +125,67 @@ def submit(
     return outcome
 
 
-@db.transaction
-def _commit(
-    account: Account,
-    message: Arrival,
-    prepared: PreparedMessage,
-    routes: list[Route],
-    hostname: str,
-    now: datetime,
-    save_in_sent: bool,
-    request: ClientRequest | None,
-) -> Submitted:
-    message_id = message.blob.digest.hex()[:16]
-    if request is not None:
-        if was_sent(request):
-            return Submitted(message_id, is_repeat=True)
-        SentClientId.create(device=request.device, client_id=request.client_id, created_at=now)
-    if save_in_sent:
-        _save_in_sent(account, message, ", ".join(prepared.bcc), now)
+def _deliver(letter: _Letter, routes: list[Route], hostname: str) -> Submitted:
+    """Carry out the submission, with a report about recipients who turn out not to take it."""
     local = inbound.unique_accounts(routes)
-    full = _file_local(local, message, now)
-    remote = [(r.address, r.domain) for r in routes if r.kind is RouteKind.REMOTE]
-    if remote:
-        entries.add(
-            message.blob,
-            account_id=account.id,
-            reverse_path=account.address,
-            recipients=remote,
-            now=now,
-            lifetime=LIFETIME,
-            needs_smtputf8=not all(address.isascii() for address, _ in remote),
-        )
-    refused = full + [
-        inbound.refusal_of(r) for r in routes if r.kind not in (RouteKind.LOCAL, RouteKind.REMOTE)
+    failed = [
+        reports.refusal_of_route(r) for r in routes if r.kind not in (RouteKind.LOCAL, RouteKind.REMOTE)
     ]
-    inbound.report_failure(prepared.raw, account.address, refused, hostname=hostname, now=now)
-    return Submitted(message_id, len(local) - len(full), len(remote), len(refused))
-
-
-def _file_local(recipients: list[Account], message: Arrival, now: datetime) -> list[FailedRecipient]:
-    full = []
-    for recipient in recipients:
+    while True:
+        report = reports.prepare(
+            letter.raw, letter.account.address, failed, hostname=hostname, now=letter.now
+        )
         try:
-            inbound.file_in_inbox(recipient, message, now)
-        except QuotaExceeded:
-            full.append(FailedRecipient(recipient.address, "5.2.2", "The mailbox is full."))
-    return full
+            is_first = _commit(letter, local, report)
+        except inbound.NotAllTookIt as error:
+            failed += reports.refusals_of_accounts(local, error.refused)
+            local = [account for account in local if account.id not in error.refused]
+        else:
+            if not is_first:
+                return Submitted(letter.id_in_logs, is_repeat=True)
+            return Submitted(letter.id_in_logs, len(local), len(letter.remote), len(failed))
 
 
-def _save_in_sent(account: Account, message: Arrival, bcc: str, now: datetime) -> None:
+@db.transaction
+def _commit(letter: _Letter, local: list[Account], report: Report | None) -> bool:
+    """Do everything at once; returns whether it was the first time. Raises NotAllTookIt."""
+    account_id = letter.account.id
+    modseq.hold([account_id, *(account.id for account in local)])  # the report goes to the same account
+    accounts.get(account_id)
+    if letter.request is not None and not _remember(letter.request, letter.now):
+        return False
+    if letter.also is not None:
+        letter.also()
+    if letter.bcc is not None:
+        _save_in_sent(account_id, letter.message, letter.bcc, letter.now)
+    if letter.remote:
+        entries.add(
+            letter.message.blob,
+            account_id=account_id,
+            reverse_path=letter.account.address,
+            recipients=[(r.address, r.domain) for r in letter.remote],
+            now=letter.now,
+            lifetime=LIFETIME,
+            needs_smtputf8=not all(r.address.isascii() for r in letter.remote),
+        )
+    inbound.file_in_inboxes(local, letter.message, letter.now, report)
+    return True
+
+
+def _remember(request: ClientRequest, now: datetime) -> bool:
+    """Write down that a request is carried out; returns False when it has been already."""
+    row = SentClientId.insert(device=request.device, client_id=request.client_id, created_at=now)
+    return bool(list(row.on_conflict_ignore().returning(SentClientId.device).tuples().execute()))
+
+
+def _save_in_sent(account_id: int, message: Arrival, bcc: str, now: datetime) -> None:
     """File the copy in Sent Items; it shows the Bcc recipients that the bytes no longer name."""
-    sent = folders.special(account.id, FolderType.SENT)
+    sent = folders.special(account_id, FolderType.SENT)
     shown = replace(message, columns=replace(message.columns, bcc=bcc))
-    messages.file(account.id, sent.id, shown, received_at=now, is_read=True)
+    messages.file(account_id, sent.id, shown, received_at=now, is_read=True)
+
+
+def _unique_remote(routes: Iterable[Route]) -> list[Route]:
+    """Return the remote recipients, each once however its domain was spelled."""
+    remote = [r for r in routes if r.kind is RouteKind.REMOTE]
+    return list({(r.address.rpartition("@")[0], r.domain): r for r in remote}.values())

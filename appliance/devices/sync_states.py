@@ -74,7 +74,7 @@ def load(device: int, folder: int) -> State | None:
 
 
 def cursors(device: int) -> dict[int, str]:
-    """Return the cursor of every collection a device has a state of, by folder id. Needs `db.connection()`."""
+    """Return the cursors of a device's collections by folder id. Needs `db.connection()`."""
     return dict(Row.select(Row.folder, Row.cursor).where(Row.device == device).tuples())
 
 

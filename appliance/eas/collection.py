@@ -4,17 +4,21 @@ What Sync delivers, what Ping announces and what GetItemEstimate counts all come
 same feed, so that the three can never disagree.
 """
 
+import errno
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import batched
 from typing import assert_never
 
-from appliance import logs
+from appliance import logs, offload
+from appliance.devices import sync_states
 from appliance.devices.sync_states import State
+from appliance.eas import vocabulary
 from appliance.eas.content import email
-from appliance.eas.content.airsyncbase import Source
+from appliance.eas.content.airsyncbase import Source, body_bytes
 from appliance.eas.context import Context
 from appliance.eas.sync_apply import item_id_of
 from appliance.eas.sync_delta import (
@@ -31,14 +35,14 @@ from appliance.eas.sync_delta import (
     walk,
 )
 from appliance.eas.sync_options import Options
-from appliance.errors import NotFound
+from appliance.errors import ApplianceError, NotFound, TemporaryFailure
 from appliance.items.folder import Folder
 from appliance.items.message import Content, Message, Tombstone
 from appliance.metrics import counter
 from appliance.mime.scan import scan
-from appliance.store import changes, folders, messages
+from appliance.store import changes, conversations, folders, messages
 from appliance.wbxml.codec import encode_fragment
-from appliance.wbxml.codepages import AirSync
+from appliance.wbxml.codepages import AirSync, Email
 from appliance.wbxml.element import Element, Fragment
 
 log = logging.getLogger("appliance.eas")
@@ -46,6 +50,7 @@ ITEMS = counter("appliance_eas_sync_items_total", "Changes sent to devices.", ["
 POISONED = counter("appliance_eas_placeholders_total", "Items that could not be rendered and were replaced.")
 
 BATCH = 32  # items whose content is fetched together; others get their turn after each batch
+OFFLOAD_BYTES_MIN = 262_144  # a body that takes this many bytes of the message is prepared on a native thread
 AIRSYNC_PAGE = 0
 
 
@@ -100,8 +105,8 @@ def collect(
     At least one item is sent whatever its size. Needs `db.snapshot()`.
     """
     page = Page(cursor)
-    cutoff = cutoff_for(options.filter_type, context.now)
-    for steps in batched(walk(cursor, StoreFeed(folder.id), cutoff, context.device.id), BATCH):
+    cutoff = _cutoff(context, folder, options)
+    for steps in batched(_walk(context, folder, cursor, cutoff), BATCH):
         contents = _contents(steps)
         for step in steps:
             if step.outgoing is not None:
@@ -116,36 +121,86 @@ def collect(
     return page
 
 
-def has_changes(context: Context, folder: Folder, state: State) -> bool:
-    """Return whether the next Sync of the folder would deliver something. Needs `db.snapshot()`.
+def _cutoff(context: Context, folder: Folder, options: Options) -> datetime | None:
+    """Return the oldest `received_at` the options let in, None for no limit. Needs `db.connection()`.
 
-    The filter's window stays where it is: a message that grows too old is no reason to wake a phone.
+    With ConversationMode whole conversations come in: everything as new as the oldest message of those that
+    have a message in the window, so that what a device holds stays one range of the folder.
+    Source: MS-ASCMD 2.2.3.36.2 ConversationMode (Sync).
     """
-    cursor = Cursor.from_json(state.cursor)
-    if cursor.paging is None and changes.latest(folder.id) <= min(cursor.modseq, cursor.created):
+    cutoff = cutoff_for(options.filter_type, context.now)
+    if cutoff is None or not options.conversation_mode:
+        return cutoff
+    return conversations.oldest_of_recent(folder.id, cutoff) or cutoff
+
+
+def news(context: Context, collection_ids: Collection[str]) -> dict[str, bool]:
+    """Return whether the next Sync of each collection would deliver something. Needs `db.snapshot()`.
+
+    A collection that is gone, or that the device has no state of, is left out. The filter's window stays
+    where it is: a message that grows too old is no reason to wake a phone.
+    """
+    cursors = sync_states.cursors(context.device.id)
+    return {
+        str(folder.id): _has_news(context, folder, Cursor.from_json(cursors[folder.id]))
+        for folder in folders.list_folders(context.account.id)
+        if folder.id in cursors and str(folder.id) in collection_ids
+    }
+
+
+def _walk(context: Context, folder: Folder, cursor: Cursor, cutoff: datetime | None) -> Iterator[Step]:
+    """Yield the steps of the folder's feed; a change the version has no words for is none."""
+    for step in walk(cursor, StoreFeed(folder.id), cutoff, context.device.id):
+        if isinstance(step.outgoing, Change) and not step.outgoing.parts & ~_unspeakable(context.version):
+            yield Step(None, step.cursor)
+        else:
+            yield step
+
+
+def _unspeakable(version: str) -> Part:
+    return Part(0) if vocabulary.is_known(Email.Categories, version) else Part.CATEGORIES
+
+
+def _has_news(context: Context, folder: Folder, cursor: Cursor) -> bool:
+    if cursor.paging is None and folder.items_modseq <= min(cursor.modseq, cursor.created):
         return False
     cutoff = None if cursor.floor is None else cursor.floor[0]
-    steps = walk(cursor, StoreFeed(folder.id), cutoff, context.device.id)
+    steps = _walk(context, folder, cursor, cutoff)
     return any(step.outgoing is not None for step in steps)
 
 
 def estimate(context: Context, folder: Folder, state: State, options: Options) -> int:
     """Return how many changes the next Syncs would deliver. Needs `db.snapshot()`."""
     cursor = Cursor.from_json(state.cursor)
-    cutoff = cutoff_for(options.filter_type, context.now)
+    cutoff = _cutoff(context, folder, options)
     counted = 0
     if cursor.paging is not None:
         down_to = None if cutoff is None else (cutoff, 0)
         counted = changes.count(folder.id, before=cursor.paging, down_to=down_to, created_max=cursor.snapshot)
         cursor = Cursor(cursor.modseq, cursor.created, down_to)
-    steps = walk(cursor, StoreFeed(folder.id), cutoff, context.device.id)
+    steps = _walk(context, folder, cursor, cutoff)
     return counted + sum(step.outgoing is not None for step in steps)
 
 
 def source(message: Message, content: Content | None = None) -> Source:
-    """Return a message's content, read from the store as it is needed."""
-    known = content if content is not None else messages.content(message.digest)
-    return Source(message, known, lambda: messages.raw(message), scan)
+    """Return a message's content; its bytes are read from the store when they are needed.
+
+    Raises NotFound when they are lost, TemporaryFailure when they cannot be read now.
+    """
+    known = content if content is not None else _read(lambda: messages.content(message.digest))
+    return Source(message, known, lambda: _read(lambda: messages.raw(message)), scan)
+
+
+def _read[T](fetch: Callable[[], T]) -> T:
+    """Return what is fetched from the store; tells an item's own trouble (NotFound) from ours."""
+    try:
+        return fetch()
+    except ApplianceError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EIO:
+            raise NotFound("the disk has lost the message's bytes") from error
+        raise TemporaryFailure("the message cannot be read now") from error
 
 
 def render(
@@ -177,11 +232,29 @@ def application_data(
     contents: dict[bytes, Content],
     parts: Part | None = None,
 ) -> Element:
-    """Return a message's ApplicationData, or that of its placeholder when it cannot be rendered."""
+    """Return a message's ApplicationData, or that of its placeholder when it cannot be rendered.
+
+    parts: what of it is sent; None for all of it. Says nothing the version of the request does not define.
+    Needs `db.connection()`.
+    """
+    return vocabulary.of_version(
+        _application_data(context, message, options, contents, parts), context.version
+    )
+
+
+def _application_data(
+    context: Context,
+    message: Message,
+    options: Options,
+    contents: dict[bytes, Content],
+    parts: Part | None,
+) -> Element:
     try:
-        return email.application_data(
-            source(message, contents.get(message.digest)), options, context.version, parts
-        )
+        if parts is not None and not parts & Part.CONTENT:
+            return email.changed_parts(message, parts)
+        return _whole(source(message, contents.get(message.digest)), options, context.version)
+    except TemporaryFailure:
+        raise  # a placeholder would stay on the phone when our trouble has long been over
     except Exception as error:  # noqa: BLE001 - one poisoned item must never block its folder
         POISONED.inc()
         level = logging.WARNING if isinstance(error, NotFound) else logging.ERROR
@@ -189,6 +262,18 @@ def application_data(
         return email.placeholder(message)
 
 
+def _whole(origin: Source, options: Options, version: str) -> Element:
+    if body_bytes(origin, options) < OFFLOAD_BYTES_MIN:
+        return email.application_data(origin, options, version)
+    _ = origin.raw  # read here: a native thread has no database connection
+    return offload.run(email.application_data, origin, options, version)
+
+
 def _contents(steps: Iterable[Step]) -> dict[bytes, Content]:
-    digests = [step.outgoing.message.digest for step in steps if isinstance(step.outgoing, Add | Change)]
+    digests = [
+        step.outgoing.message.digest
+        for step in steps
+        if isinstance(step.outgoing, Add)
+        or (isinstance(step.outgoing, Change) and step.outgoing.parts & Part.CONTENT)
+    ]
     return messages.contents(digests) if digests else {}

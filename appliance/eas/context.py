@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.clock import Clock
+from appliance.devices.health import Health
+from appliance.devices.rate import Rate
 from appliance.eas.request import Request
 from appliance.eas.response import Response
 from appliance.items.account import Account
@@ -20,7 +22,14 @@ class Waiting:
     resume: Callable[[], "Element | None"]
 
 
-type Answer = Element | Response | Waiting | None
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """An answer to a device that starts from nothing: what the server offers goes along in its headers."""
+
+    element: Element
+
+
+type Answer = Element | Beginning | Response | Waiting | None
 """An Element is encoded; None is the empty 200 that several commands answer on success."""
 
 type Handler = Callable[["Context", Element | None], Answer]
@@ -36,6 +45,8 @@ class World:
     web: Web
     hostname: Callable[[], str]
     devices_max: int = 1_000
+    rate: Rate | None = None
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True)

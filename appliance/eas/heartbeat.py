@@ -1,8 +1,9 @@
 """Waiting for something to happen: shared by Ping and by Sync with Wait or HeartbeatInterval.
 
 Theory of operation: register on the bus, then look, then wait for a hint and look again. A hint that
-is lost is made up for by looking again every `recheck_s`. While waiting, nothing is held but the
-watcher: `look` opens its own database connection and gives it back.
+is lost is made up for every `recheck_s`: one indexed read of the account's change number says whether
+anything has happened at all, and only then is looked again. While waiting, nothing is held but the
+watcher; a database connection is opened for a look and given back.
 
 A device waits once: a newer Ping or Sync of the same device ends the older wait, wherever it is held.
 """
@@ -13,6 +14,9 @@ from enum import Enum, auto
 
 from appliance import bus, db
 from appliance.clock import Clock
+from appliance.store import modseq
+
+NOTHING_SEEN = -1
 
 
 class Ended(Enum):
@@ -44,11 +48,11 @@ def hold[T](
     deadline = clock.monotonic() + interval_s
     with bus.watch((account, device)) as watcher:
         bus.publish(device, ticket)
+        seen = NOTHING_SEEN
         look_again = True
         while True:
             if look_again:
-                with db.connection():
-                    found = look()
+                seen, found = _look_if_changed(look, account_id, seen)
                 if found is not None:
                     return found
             remaining = deadline - clock.monotonic()
@@ -59,9 +63,19 @@ def hold[T](
                 return Ended.DRAINING
             if any(hint.topic == device and hint.payload not in ("", ticket) for hint in hints):
                 return Ended.SUPERSEDED
-            look_again = not hints or any(
-                hint.topic == account and hint.payload in relevant for hint in hints
-            )
+            is_news = any(hint.topic == account and hint.payload in relevant for hint in hints)
+            seen = NOTHING_SEEN if is_news else seen
+            look_again = is_news or not hints
+
+
+def _look_if_changed[T](look: Callable[[], T | None], account_id: int, seen: int) -> tuple[int, T | None]:
+    """Return the account's change number and what `look` finds; it looks only if the number has moved.
+
+    The number is read first: what changes while `look` looks is found by the next look.
+    """
+    with db.connection():
+        latest = modseq.latest(account_id)
+        return latest, look() if latest != seen else None
 
 
 def supersede(device_id: int) -> None:

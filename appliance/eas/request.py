@@ -65,7 +65,10 @@ DEVICE_TYPE_CHARS_MAX: Final = 128
 USER_AGENT_CHARS_MAX: Final = 256
 UINT32_MAX: Final = 0xFFFF_FFFF
 
-_COMMAND_NAMES: Final = {name.lower(): name for name in COMMAND_CODES.values()}
+AUTODISCOVER: Final = "Autodiscover"
+"""Has no code, and no version either. Source: MS-ASCMD 2.2.1.1 Autodiscover."""
+
+_COMMAND_NAMES: Final = {name.lower(): name for name in (*COMMAND_CODES.values(), AUTODISCOVER)}
 _PARAMETER_NAMES: Final = {name.lower(): name for name in PARAMETERS.values()}
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _DEVICE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -89,7 +92,8 @@ class Request:
 
     `user` is what the phone claims and proves nothing. `policy_key` is None when none was sent (or it
     made no sense), `locale` is an MS-LCID and None in the plain form. `params` uses the names of
-    `PARAMETERS`. `content_type` is the lower-case media type, "" without a body.
+    `PARAMETERS`. `content_type` is the lower-case media type, "" without a body. `host` is by what name
+    and port the phone reached us over TLS, "" when that is not known.
     """
 
     method: str
@@ -107,6 +111,7 @@ class Request:
     user_agent: str
     accept_gzip: bool
     body: bytes = b""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ def parse(method: str, query: str, headers: Mapping[str, str], body: bytes = b""
     given = {name.lower(): value for name, value in headers.items()}
     asked = _base64_query(query) if _is_base64(query) else _plain_query(query)
     version = asked.version or given.get("ms-asprotocolversion", "").strip()
-    if not _VERSION.fullmatch(version):
+    if not _VERSION.fullmatch(version) and asked.command != AUTODISCOVER:
         raise RequestError(400, "MS-ASProtocolVersion is missing or malformed")
     accept_multipart = given.get("ms-asacceptmultipart", "").strip().upper() == "T"
     return Request(

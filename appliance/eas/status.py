@@ -1,8 +1,9 @@
-"""Status values, and the table from the domain's errors to them.
+"""Status values, the table from the domain's errors to them, and what they are in versions before 14.0.
 
 Source: MS-ASCMD 2.2.2 Common Status Codes and the Status section of each command.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from appliance.errors import (
@@ -15,9 +16,11 @@ from appliance.errors import (
     TooLarge,
 )
 
+COMMON_FIRST = 101
+
 
 class Common(IntEnum):
-    """Statuses any command may answer from 14.0 on."""
+    """Statuses any command may answer from 14.0 on; before, see `http_before_14`."""
 
     INVALID_CONTENT = 101
     INVALID_WBXML = 102
@@ -37,15 +40,24 @@ class Common(IntEnum):
     ACCESS_DENIED = 130
     COMMAND_NOT_SUPPORTED = 137
     VERSION_NOT_SUPPORTED = 138
+    NOT_FULLY_PROVISIONABLE = 139
+    REMOTE_WIPE_REQUESTED = 140
     DEVICE_NOT_PROVISIONED = 142
     POLICY_REFRESH = 143
     INVALID_POLICY_KEY = 144
+    EXTERNALLY_MANAGED = 145
     INVALID_STORED_REQUEST = 149
     ITEM_NOT_FOUND = 150
+    TOO_MANY_FOLDERS = 151
+    MOVE_NEEDS_MOVE_ALWAYS = 155
+    MOVE_DESTINATION_INVALID = 156
+    BODY_PART_TYPE_NOT_SUPPORTED = 164
     DEVICE_INFORMATION_REQUIRED = 165
     INVALID_ACCOUNT_ID = 166
     IRM_FEATURE_DISABLED = 168
+    BODY_PART_CONVERSATION_TOO_LARGE = 176
     MAXIMUM_DEVICES_REACHED = 177
+    INVALID_RECIPIENTS = 183
 
 
 class Sync(IntEnum):
@@ -67,12 +79,26 @@ class Sync(IntEnum):
 
 
 class FolderSync(IntEnum):
-    """MS-ASCMD 2.2.3.177.4 Status (FolderSync)."""
+    """MS-ASCMD 2.2.3.177.5 Status (FolderSync)."""
 
     SUCCESS = 1
     SERVER_ERROR = 6
     INVALID_SYNC_KEY = 9
     MALFORMED = 10
+
+
+class FolderChange(IntEnum):
+    """MS-ASCMD 2.2.3.177.3, .4 and .6 Status (FolderCreate, FolderDelete, FolderUpdate)."""
+
+    SUCCESS = 1
+    NAME_EXISTS = 2  # FolderUpdate: also a special folder
+    SYSTEM_FOLDER = 3
+    NO_SUCH_FOLDER = 4
+    NO_SUCH_PARENT = 5
+    SERVER_ERROR = 6
+    INVALID_SYNC_KEY = 9
+    MALFORMED = 10
+    UNKNOWN = 11
 
 
 class Ping(IntEnum):
@@ -121,6 +147,43 @@ class ItemOperations(IntEnum):
     CONVERSION_FAILED = 14
     INVALID_ATTACHMENT = 15
     ACCESS_DENIED = 16
+
+
+class SearchStore(IntEnum):
+    """MS-ASCMD 2.2.3.177.14 Status (Search), of the Store element; the command's own is 1."""
+
+    SUCCESS = 1
+    INVALID_REQUEST = 2
+    SERVER_ERROR = 3
+    TOO_COMPLEX = 8
+    FOLDER_SYNC_REQUIRED = 11
+    OUT_OF_RANGE = 12
+    ACCESS_BLOCKED = 13
+
+
+class Find(IntEnum):
+    """MS-ASCMD 2.2.3.177.2 Status (Find), of the Find element."""
+
+    SUCCESS = 1
+    INVALID_REQUEST = 2
+    FOLDER_SYNC_REQUIRED = 3
+
+
+class FindResponse(IntEnum):
+    """MS-ASCMD 2.2.3.177.2 Status (Find), of the Response element."""
+
+    SUCCESS = 1
+    INVALID_REQUEST = 2
+    RANGE_NOT_FROM_ZERO = 4
+
+
+class Picture(IntEnum):
+    """MS-ASCMD 2.2.3.177.14 Status (Search), of gal:Picture."""
+
+    SUCCESS = 1
+    NO_PICTURE = 173
+    TOO_LARGE = 174
+    LIMIT_REACHED = 175
 
 
 class Provision(IntEnum):
@@ -179,3 +242,44 @@ def common_for(error: Exception) -> Common:
         if isinstance(error, kind):
             return status
     return Common.SERVER_ERROR_RETRY_LATER
+
+
+OK_HTTP, RETRY_AFTER_PROVISION = 200, 449
+
+# Statuses whose number says nothing here (116, 119, 150, ...) are faults of a request that would fail
+# again: 500, as Exchange answers them.
+_HTTP_BEFORE_14: Mapping[int, int] = {
+    **dict.fromkeys(range(101, 110), 400),
+    110: 500,
+    111: 503,
+    112: 403,
+    113: 507,
+    114: 503,
+    Common.MESSAGE_PREVIOUSLY_SENT: OK_HTTP,  # done is done; these versions have no word for it
+    Common.MESSAGE_HAS_NO_RECIPIENT: 400,
+    Common.ATTACHMENT_IS_TOO_LARGE: 413,
+    124: 401,
+    **dict.fromkeys((123, 125, 126, 127, 128, 129, 130, 131, 132, 133, 134, 135, 136), 403),
+    Common.COMMAND_NOT_SUPPORTED: 501,
+    Common.VERSION_NOT_SUPPORTED: 400,
+    139: 403,
+    **dict.fromkeys((140, 141, 142, 143, 144), RETRY_AFTER_PROVISION),
+    145: 403,
+    147: 400,
+    Common.MAXIMUM_DEVICES_REACHED: 403,
+}
+_WIPE_PENDING = 140
+
+
+def http_before_14(status: int, command: str, *, has_policy_key: bool) -> int | None:
+    """Return the HTTP status that versions before 14.0 get for a common Status; None for any other Status.
+
+    Source: MS-ASCMD 2.2.2 Common Status Codes, the sentences about 2.5, 12.0 and 12.1.
+    """
+    if status < COMMON_FIRST:
+        return None
+    if (status, command) in ((106, "SendMail"), (132, "Provision")):
+        return 500
+    if status == _WIPE_PENDING and not has_policy_key:
+        return 403
+    return _HTTP_BEFORE_14.get(status, 500)

@@ -5,8 +5,8 @@ exactly what the specification calls it, the same request once more: while nothi
 the current ones, and after an answer that was lost they are the previous ones, so that the device gets
 that answer again. Filling in the current keys instead would skip what the lost answer carried.
 
-Only a request that a device can refer to is kept: without commands, and answered with nothing, held, or
-of several collections.
+Only a request that a device can refer to is kept: without commands and without key 0, and either
+answered with nothing, held, or of several collections.
 
 Source: MS-ASCMD 2.2.1.21.1 Empty Sync Request, 2.2.3.133 Partial.
 """
@@ -15,6 +15,7 @@ from appliance.devices import devices
 from appliance.eas.context import Context
 from appliance.eas.status import ProtocolError
 from appliance.eas.status import Sync as Status
+from appliance.eas.sync_key import PRIMING
 from appliance.eas.sync_request import Limits, SyncRequest, is_partial, merge, parse
 from appliance.wbxml.codec import decode, encode
 from appliance.wbxml.codepages import AirSync
@@ -36,12 +37,14 @@ def complete(context: Context, request: Element | None, limits: Limits) -> SyncR
 
 
 def remember(context: Context, asked: SyncRequest) -> None:
-    """Keep a request for an empty or partial one to come."""
-    encoded = encode(asked.element)
-    if asked.has_commands or len(encoded) > REQUEST_BYTES_MAX:
+    """Keep a request for an empty or partial one to come, in place of the one before."""
+    if asked.has_commands:
         return
-    if encoded != devices.sync_request(context.device.id):
-        devices.remember_sync_request(context.device.id, encoded)
+    is_priming = any(collection.sync_key == PRIMING for collection in asked.collections)
+    encoded = encode(asked.element)
+    kept = None if is_priming or len(encoded) > REQUEST_BYTES_MAX else encoded
+    if kept != devices.sync_request(context.device.id):
+        devices.remember_sync_request(context.device.id, kept)
 
 
 def _kept(context: Context, reason: str) -> Element:

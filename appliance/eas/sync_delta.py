@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntFlag
+from heapq import merge
 from typing import Protocol
 
 from appliance.items.message import Message, Tombstone
@@ -142,7 +143,7 @@ def walk(cursor: Cursor, feed: Feed, cutoff: datetime | None, device: int) -> It
     latest = feed.latest()
     floor = None if cutoff is None else (cutoff, 0)
     if floor is not None and (cursor.floor is None or floor > cursor.floor):
-        for step in _raise_floor(cursor, feed, floor):
+        for step in _raise_floor(cursor, feed, floor, device):
             yield step
             cursor = step.cursor
     yield from _changes(cursor, feed, device)
@@ -185,22 +186,43 @@ def cutoff_for(filter_type: int, now: datetime) -> datetime | None:
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
 
 
-def _raise_floor(cursor: Cursor, feed: Feed, floor: Position) -> Iterator[Step]:
-    """Let a filter that lets in less take effect: items fall out at the bottom, the oldest first."""
-    start = cursor.floor or (_EPOCH, 0)
-    for position, created in feed.oldest_first(start=start, until=floor, created_max=cursor.created):
-        moment, item_id = position
-        is_held = cursor.paging is None or position >= cursor.paging or created > cursor.snapshot
-        if is_held:
-            yield Step(SoftDelete(item_id), replace(cursor, floor=(moment, item_id + 1)))
+def _raise_floor(cursor: Cursor, feed: Feed, floor: Position, device: int) -> Iterator[Step]:
+    """Let a filter that lets in less take effect: items fall out at the bottom, the oldest first.
+
+    Items that left the folder meanwhile are among them: above the new floor nobody would look for them.
+    """
+    leaving = merge(_filtered(cursor, feed, floor), _departed(cursor, feed, floor, device))
+    for (moment, item_id), is_gone in leaving:
+        outgoing: Outgoing = Delete(item_id) if is_gone else SoftDelete(item_id)
+        yield Step(outgoing, replace(cursor, floor=(moment, item_id + 1)))
     is_paged = cursor.paging is not None and cursor.paging <= floor
     yield Step(None, replace(cursor, floor=floor, paging=None if is_paged else cursor.paging))
+
+
+def _filtered(cursor: Cursor, feed: Feed, floor: Position) -> Iterator[tuple[Position, bool]]:
+    """Yield the positions of live items a device has below a new floor, upwards; False: not gone."""
+    start = cursor.floor or (_EPOCH, 0)
+    for position, created in feed.oldest_first(start=start, until=floor, created_max=cursor.created):
+        if cursor.paging is None or position >= cursor.paging or created > cursor.snapshot:
+            yield position, False
+
+
+def _departed(cursor: Cursor, feed: Feed, floor: Position, device: int) -> list[tuple[Position, bool]]:
+    """Return the positions of what left the folder below a new floor, upwards; True: gone."""
+    return sorted(
+        ((change.received_at, change.id), True)
+        for change in feed.changed(after=cursor.modseq, created_max=cursor.created)
+        if isinstance(change, Tombstone)
+        and change.changed_by != device
+        and (change.received_at, change.id) < floor
+        and _is_known(cursor, change, device)
+    )
 
 
 def _changes(cursor: Cursor, feed: Feed, device: int) -> Iterator[Step]:
     """Announce changes and departures of items the device has."""
     for change in feed.changed(after=cursor.modseq, created_max=cursor.created):
-        if not cursor.holds(change):
+        if not _is_known(cursor, change, device):
             continue
         outgoing: Outgoing | None = None
         if isinstance(change, Tombstone):
@@ -210,6 +232,13 @@ def _changes(cursor: Cursor, feed: Feed, device: int) -> Iterator[Step]:
             outgoing = Change(change, parts) if parts else None
         if outgoing is not None:
             yield Step(outgoing, replace(cursor, modseq=change.modseq))
+
+
+def _is_known(cursor: Cursor, change: Message | Tombstone, device: int) -> bool:
+    """Return whether the device has the item: it was told of it, or added it itself."""
+    if change.created_modseq > cursor.created and change.created_by != device:
+        return False
+    return cursor.holds(change)
 
 
 def _additions(cursor: Cursor, feed: Feed, device: int) -> Iterator[Step]:

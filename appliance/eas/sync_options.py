@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from appliance.eas.status import ProtocolError
+from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import Sync as Status
 from appliance.wbxml.codepages import AirSync, AirSyncBase
 from appliance.wbxml.element import Element, ElementError
@@ -39,6 +39,8 @@ class Options:
     mime_support: int = 0
     mime_truncation: int | None = None
     bodies: tuple[BodyPreference, ...] = ()
+    conversation_mode: bool = False  # the filter lets in whole conversations
+    body_part: BodyPreference | None = None  # what the message itself says, 14.1 and later
 
     def preference(self, body_type: int) -> BodyPreference | None:
         """Return the preference for one body type, None when the device did not list it."""
@@ -55,6 +57,8 @@ class Options:
             return cls()
         values = json.loads(text)
         values["bodies"] = tuple(BodyPreference(**body) for body in values["bodies"])
+        part = values.get("body_part")
+        values["body_part"] = None if part is None else BodyPreference(**part)
         return cls(**values)
 
 
@@ -87,6 +91,7 @@ def _options(block: Element) -> Options:
         mime_support=mime_support,
         mime_truncation=_MIME_TRUNCATION[truncation],
         bodies=body_preferences(block),
+        body_part=body_part_preference(block),
     )
 
 
@@ -96,6 +101,19 @@ def body_preferences(block: Element) -> tuple[BodyPreference, ...]:
     if len({preference.type for preference in preferences}) != len(preferences):
         raise ProtocolError(Status.PROTOCOL_ERROR, "two body preferences of one type")
     return preferences
+
+
+def body_part_preference(block: Element) -> BodyPreference | None:
+    """Return the BodyPartPreference of an Options element, None when it has none.
+
+    Raises ProtocolError: 164 for any form but HTML. Source: MS-ASAIRS 2.2.2.11 BodyPartPreference.
+    """
+    elements = block.find_all(AirSyncBase.BodyPartPreference)
+    if any(element.int_of(AirSyncBase.Type, 0) != HTML for element in elements):
+        raise ProtocolError(Common.BODY_PART_TYPE_NOT_SUPPORTED, "a body part is HTML")
+    if len(elements) > 1:
+        raise ProtocolError(Status.PROTOCOL_ERROR, "two body part preferences")
+    return _preference(elements[0]) if elements else None
 
 
 def _preference(element: Element) -> BodyPreference:

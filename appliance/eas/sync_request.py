@@ -14,6 +14,7 @@ from appliance.eas.status import ProtocolError
 from appliance.eas.status import Sync as Status
 from appliance.eas.sync_key import KEY_LENGTH_MAX
 from appliance.eas.sync_options import Options
+from appliance.eas.versions import is_early
 from appliance.wbxml.codec import encode
 from appliance.wbxml.codepages import AirSync
 from appliance.wbxml.element import Element, ElementError, Tag
@@ -47,6 +48,7 @@ class CollectionRequest:
     get_changes: bool | None = None
     deletes_as_moves: bool = True
     options: Options | None = None
+    conversation_mode: bool | None = None
     supported: Element | None = None
     commands: tuple[Element, ...] = ()
     digest: bytes = b""
@@ -70,12 +72,13 @@ class SyncRequest:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ceilings of a request, from the configuration."""
+    """The ceilings of a request, from the configuration, and the version it is made in."""
 
     collections_max: int
     heartbeat_min_s: int
     heartbeat_max_s: int
     window_size_max: int = WINDOW_MAX
+    version: str = ""
 
 
 def parse(request: Element, limits: Limits) -> SyncRequest:
@@ -121,7 +124,7 @@ def _parse(request: Element, limits: Limits) -> SyncRequest:
         raise ProtocolError(Status.PROTOCOL_ERROR, "a Sync has Collections")
     if len(collections) > limits.collections_max:
         raise OutOfLimit(Status.TOO_MANY_COLLECTIONS, limits.collections_max)
-    parsed = tuple(_collection(element, limits.window_size_max) for element in collections)
+    parsed = tuple(_collection(element, limits) for element in collections)
     if len({c.collection_id for c in parsed}) != len(parsed):
         raise ProtocolError(Status.PROTOCOL_ERROR, "a collection is named twice")
     if sum(len(c.commands) for c in parsed) > COMMANDS_MAX:
@@ -134,7 +137,7 @@ def _parse(request: Element, limits: Limits) -> SyncRequest:
     )
 
 
-def _collection(element: Element, window_size_max: int) -> CollectionRequest:
+def _collection(element: Element, limits: Limits) -> CollectionRequest:
     collection_id = element.text_of(AirSync.CollectionId)
     sync_key = element.text_of(AirSync.SyncKey)
     if not collection_id or not sync_key:
@@ -149,13 +152,17 @@ def _collection(element: Element, window_size_max: int) -> CollectionRequest:
     return CollectionRequest(
         collection_id=collection_id,
         sync_key=sync_key,
-        window_size=_window(element, WINDOW_DEFAULT, window_size_max),
+        window_size=_window(element, WINDOW_DEFAULT, limits.window_size_max),
         get_changes=None if changes is None else element.flag_of(AirSync.GetChanges),
         deletes_as_moves=element.flag_of(AirSync.DeletesAsMoves, True),
         options=sync_options.parse(element.find_all(AirSync.Options)),
+        conversation_mode=None
+        if element.find(AirSync.ConversationMode) is None
+        else element.flag_of(AirSync.ConversationMode),
         supported=element.find(AirSync.Supported),
         commands=commands,
-        digest=hashlib.sha256(encode(element)).digest(),
+        # With the version: an answer made for another one may say what this one does not know.
+        digest=hashlib.sha256(limits.version.encode() + encode(element)).digest(),
         commands_digest=hashlib.sha256(sync_key.encode() + encode(block)).digest()
         if block is not None
         else b"",
@@ -176,7 +183,9 @@ def _check_command(command: Element) -> None:
     if named_by is None:
         raise ProtocolError(Status.PROTOCOL_ERROR, "an unknown command")
     if not 0 < len(command.text_of(named_by, "")) <= ID_LENGTH_MAX:
-        raise ProtocolError(Status.PROTOCOL_ERROR, f"{command.tag} has a {named_by.name} of 1 to 64 characters")
+        raise ProtocolError(
+            Status.PROTOCOL_ERROR, f"{command.tag} has a {named_by.name} of 1 to 64 characters"
+        )
 
 
 def _wait(request: Element, limits: Limits) -> int:
@@ -189,6 +198,8 @@ def _wait(request: Element, limits: Limits) -> int:
             raise OutOfLimit(Status.INVALID_WAIT, 1 if minutes < 1 else highest)
         return minutes * 60
     if seconds is not None:
+        if limits.version and is_early(limits.version):
+            raise ProtocolError(Status.PROTOCOL_ERROR, "HeartbeatInterval came with 14.0")
         if not limits.heartbeat_min_s <= seconds <= limits.heartbeat_max_s:
             low, high = limits.heartbeat_min_s, limits.heartbeat_max_s
             raise OutOfLimit(Status.INVALID_WAIT, low if seconds < low else high)

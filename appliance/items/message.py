@@ -76,11 +76,13 @@ class Content:
     """What was derived from a message's bytes once, on arrival.
 
     structure: `mime.Structure` as JSON. text: the plain text body, cut when not `is_text_complete`.
+    attachment_names: file names as the sender gave them, one a line, for searching.
     """
 
     structure: str
     text: str
     is_text_complete: bool
+    attachment_names: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,3 +128,4 @@ class Tombstone:
     received_at: datetime
     changed_by: int | None
     moved_to: int | None
+    created_by: int | None = None

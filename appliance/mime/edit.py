@@ -21,7 +21,7 @@ LINE_BYTES_MAX = 998
 """RFC 5322 2.1.1, without the CRLF."""
 
 _BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_FIELD_LINE = re.compile(rb"([!-9;-~]++)[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n")
+_FIELD_LINE = re.compile(rb"([!-9;-~]++)[ \t]*+(:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n)")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 
 
@@ -115,7 +115,8 @@ def _field_lines(head: bytes) -> tuple[FieldLine, ...]:
         if match is None:
             position = head.index(b"\r\n", position) + 2
             continue
-        lines.append(FieldLine(match[1].decode("ascii"), match.group()))
+        # Some readers take "Name :", which is obsolete (RFC 5322 4.5), for the end of the header.
+        lines.append(FieldLine(match[1].decode("ascii"), match[1] + match[2]))
         position = match.end()
     return tuple(lines)
 
@@ -162,7 +163,7 @@ def replace_leaf_text(raw: bytes, part: Part, text: str) -> bytes:
 
     Offsets of parts before this one stay valid, so several leaves are replaced from the last to the first.
     """
-    lines = _field_lines(to_crlf(raw[part.header_start : part.start]))
+    lines = _field_lines(_part_head(raw, part))
     kept = b"".join(
         f.line for f in lines if f.name.lower() not in ("content-type", "content-transfer-encoding")
     )
@@ -170,13 +171,17 @@ def replace_leaf_text(raw: bytes, part: Part, text: str) -> bytes:
 
 
 def copied_part(raw: bytes, part: Part) -> bytes:
-    """Return a part byte for byte, with its Content-* fields only when it is the root of its message."""
-    if part.parent is not None:
-        head = raw[part.header_start : part.start]
-        return raw[part.header_start : part.end] if head else b"\r\n" + raw[part.start : part.end]
-    lines = _field_lines(to_crlf(raw[part.header_start : part.start]))
-    head = b"".join(f.line for f in lines if f.name.lower().startswith("content-"))
-    return head + b"\r\n" + raw[part.start : part.end]
+    """Return a part, its body byte for byte, with its Content-* fields only when it is the root."""
+    head = _part_head(raw, part)
+    if part.parent is None:
+        lines = (field for field in _field_lines(head) if field.name.lower().startswith("content-"))
+        head = b"".join(field.line for field in lines) + b"\r\n"
+    return (head or b"\r\n") + raw[part.start : part.end]
+
+
+def _part_head(raw: bytes, part: Part) -> bytes:
+    """Return a part's header with CRLF line ends; a bare CR, which readers skip, must not become one."""
+    return to_crlf(_BARE_CR.sub(b"", raw[part.header_start : part.start]))
 
 
 def multipart_body(parts: Iterable[bytes]) -> tuple[str, bytes]:

@@ -204,14 +204,15 @@ def _join_sections(parts: list[tuple[int, bool, str]]) -> str:
 def message_ids(value: str | None) -> list[str]:
     """Return the ids of a Message-ID, In-Reply-To or References field, angle brackets included.
 
-    Bare words with an "@" count too when nothing is bracketed. At most MESSAGE_IDS_MAX: the first
-    and the last ones, because the first is the root of the thread.
+    Bare words with an "@" count too when nothing is bracketed; one with a control character is no id.
+    At most MESSAGE_IDS_MAX: the first and the last ones, because the first is the root of the thread.
     """
     if not value:
         return []
     found = _MESSAGE_ID.findall(value)
     if not found:
         found = [f"<{word}>" for word in value.split() if "@" in word and not set(word) & set('<>"')]
+    found = [text for text in found if text.isprintable()]
     if len(found) > MESSAGE_IDS_MAX:
         return found[:1] + found[1 - MESSAGE_IDS_MAX :]
     return found

@@ -38,6 +38,8 @@ _BREAKING_TAG = re.compile(r"</?(?:br|p|div|tr|li|h[1-6]|table|ul|ol|blockquote|
 _ANY_TAG = re.compile(r"<[a-zA-Z/!?][^<>]*+>")  # "<" excluded: unclosed tags must not be quadratic
 _BODY_START = re.compile(r"<body\b[^<>]*+>", re.I)
 _BODY_END = re.compile(r"</body\b", re.I)
+_BODY_CLOSER = re.compile(r"</body\b[^<>]*+>?", re.I)
+_DOCUMENT_END = re.compile(r"</html\b[^<>]*+>?", re.I)
 _CLOSERS = {
     name: re.compile(f"</{name}\\b", re.I) for name in ("script", "style", "head", "title", "svg", "math")
 }
@@ -91,14 +93,18 @@ def append_html(document: str, fragment: str) -> str:
 
 
 def body_fragment(document: str) -> str:
-    """Return the inside of the body element, with the style sheets of the head in front of it."""
+    """Return the inside of the body element, with the style sheets of the head in front of it.
+
+    What a gateway wrote behind the end of the document counts as inside, as it does for browsers.
+    """
     start = _BODY_START.search(document)
     if start is None:
         return document
     end = len(document)
     for match in _BODY_END.finditer(document, start.end()):
         end = match.start()
-    return "".join(_style_sheets(document[: start.start()])) + document[start.end() : end]
+    behind = _DOCUMENT_END.sub(" ", _BODY_CLOSER.sub(" ", document[end:], count=1)).rstrip()
+    return "".join(_style_sheets(document[: start.start()])) + document[start.end() : end] + behind
 
 
 def _style_sheets(head: str) -> list[str]:
@@ -142,6 +148,8 @@ def _parsed(html: str) -> str | None:
     """Return the text by walking the parsed tree, or None when the tree is incomplete."""
     if "\0" in html:
         html = html.replace("\0", "")
+    # libxml2 drops what follows </html>; browsers show it, and gateways put their footers there.
+    html = _DOCUMENT_END.sub(" ", html)
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(html.encode("utf-8", "replace"), parser)

@@ -10,6 +10,7 @@ Source: RFC 8621 4.1.4 (body parts), RFC 8551 3.2 (S/MIME types), RFC 6522 (mult
 
 from collections.abc import Mapping
 
+from appliance.mime.characters import one_line
 from appliance.mime.structure import Part, Smime, Structure
 
 _BODY_TYPES = ("text/plain", "text/html")
@@ -160,4 +161,4 @@ def _smime(root: Part, parameters: Mapping[str, str]) -> Smime | None:
 def _report_type(root: Part, parameters: Mapping[str, str]) -> str | None:
     if root.content_type != "multipart/report":
         return None
-    return parameters.get("report-type", "").strip().lower()[:80] or "delivery-status"
+    return one_line(parameters.get("report-type", "").lower(), 80) or "delivery-status"

@@ -152,8 +152,8 @@ def _importance(headers: Headers) -> int:
 
 def _keyword(value: str | None) -> str | None:
     """Return the lower-case first word of a field without parameters and comments."""
-    word = (value or "").partition(";")[0].partition("(")[0].strip().lower()
-    return word[:80] or None
+    word = (value or "").partition(";")[0].partition("(")[0].lower()
+    return one_line(word, 80) or None
 
 
 def _wants_receipt(headers: Headers) -> bool:

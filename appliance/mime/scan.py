@@ -22,6 +22,7 @@ from appliance.mime.structure import ROOT_MULTIPART, Disposition, Part, Structur
 
 FILENAME_CHARS_MAX = 255
 CONTENT_ID_CHARS_MAX = 998
+CHARSET_CHARS_MAX = 80
 BOUNDARY_CHARS_MAX = 256
 """RFC 2046 allows 70; some senders use more."""
 
@@ -248,7 +249,7 @@ def _part(
     is_leaf = not content.content_type.startswith("multipart/")
     encoding = content.encoding if is_leaf else "8bit"
     is_plain = content.content_type == "text/plain"
-    charset = content.parameters.get("charset", "").strip().lower()
+    charset = one_line(content.parameters.get("charset", "").lower(), CHARSET_CHARS_MAX)
     return Part(
         number=number,
         parent=parent,

@@ -5,19 +5,28 @@ a short transaction by writing its own name and a deadline (the lease) into them
 with no transaction open, and settles each entry in another transaction that is conditional on still
 holding the lease. A runner that dies leaves a lease that expires; the entry is tried again, at least
 once (RFC 5321 6.1). Nothing leaves the table except together with what became of it.
+
+Times are the wall clock's, because they must mean something after a restart. A clock that was wrong and
+is put right may leave times far in the future; `claim` does not believe in any that nobody could have
+written (`RETRY_MAX`, `LEASE_MAX`).
 """
 
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from appliance import bus, db
 from appliance.db.tables import QueueEntry as Row
+from appliance.db.tables import to_microseconds
 from appliance.items.message import BlobRef
+from appliance.queue.schedule import RETRY_MAX
 from appliance.store import blobs
+from appliance.store.statement import Statement
 
-TOPIC = "queue"  # bus topic that wakes the runners
+TOPIC = bus.QUEUE  # wakes the runners
+LEASE_MAX = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,11 @@ _COLUMNS = (
     Row.next_attempt_at,
     Row.last_reply,
 )
+_INSERT = Statement(
+    "INSERT INTO queue_entry (account_id, digest, reverse_path, forward_path, domain, needs_smtputf8, state,"
+    " attempts, next_attempt_at, lease, last_reply, created_at, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, 'due', 0, ?, '', '', ?, ?) RETURNING id"
+)
 
 
 @db.transaction
@@ -71,19 +85,11 @@ def add(
 ) -> list[int]:
     """Add one entry for each `(forward path, domain)` and return their ids; durable when it returns."""
     blobs.link(blob)
+    at, expires_at = to_microseconds(now), to_microseconds(now + lifetime)
+    about = (account_id, blob.digest, reverse_path)
     ids = [
-        Row.create(
-            account=account_id,
-            blob=blob.digest,
-            reverse_path=reverse_path,
-            forward_path=forward_path,
-            domain=domain,
-            needs_smtputf8=needs_smtputf8,
-            next_attempt_at=now,
-            created_at=now,
-            expires_at=now + lifetime,
-        ).id
-        for forward_path, domain in recipients
+        int(_INSERT.rows(*about, path, domain, needs_smtputf8, at, at, expires_at)[0][0])
+        for path, domain in recipients
     ]
     if ids:
         db.after_commit(bus.publish, TOPIC)
@@ -92,29 +98,31 @@ def add(
 
 @db.transaction
 def claim(now: datetime, *, limit: int, lease_s: int) -> list[Entry]:
-    """Take up to `limit` due entries for `lease_s` seconds, the longest due first."""
+    """Take up to `limit` due entries for `lease_s` seconds, the longest due first.
+
+    lease_s: long enough for one attempt, at most LEASE_MAX.
+    """
+    assert lease_s <= LEASE_MAX.total_seconds()
+    is_due = (Row.next_attempt_at <= now) | (Row.next_attempt_at > now + RETRY_MAX)
+    is_free = Row.leased_until.is_null() | (Row.leased_until <= now) | (Row.leased_until > now + LEASE_MAX)
     due = (
         Row.select(Row.id)
-        .where(
-            (Row.state == "due")
-            & (Row.next_attempt_at <= now)
-            & (Row.leased_until.is_null() | (Row.leased_until <= now))
-        )
-        .order_by(Row.next_attempt_at)
+        .where((Row.state == "due") & is_due & is_free)
+        .order_by(Row.next_attempt_at, Row.id)
         .limit(limit)
     )
     ids = [row[0] for row in db.skip_locked(due).tuples()]
     if not ids:
         return []
-    lease = secrets.token_hex(8)
-    Row.update(lease=lease, leased_until=now + timedelta(seconds=lease_s)).where(Row.id.in_(ids)).execute()
-    return _entries(Row.id.in_(ids))
+    until = now + timedelta(seconds=lease_s)
+    Row.update(lease=secrets.token_hex(8), leased_until=until).where(Row.id.in_(ids)).execute()
+    return sorted(_entries(Row.id.in_(ids)), key=lambda entry: ids.index(entry.id))
 
 
 @db.transaction
 def remove(entry: Entry) -> bool:
     """Take a delivered or given-up entry out; returns False when the lease was lost meanwhile."""
-    removed = Row.delete().where((Row.id == entry.id) & (Row.lease == entry.lease)).execute()
+    removed = Row.delete().where(_is_still_ours(entry)).execute()
     if removed:
         blobs.unlink_unused({entry.digest})
     return bool(removed)
@@ -123,21 +131,22 @@ def remove(entry: Entry) -> bool:
 @db.transaction
 def defer(entry: Entry, next_attempt_at: datetime, reply: str) -> bool:
     """Put an entry back for a later attempt; returns False when the lease was lost meanwhile."""
-    return _settle(
-        entry,
+    values = Row.update(
         attempts=entry.attempts + 1,
         next_attempt_at=next_attempt_at,
         last_reply=reply,
         lease="",
         leased_until=None,
     )
+    return bool(values.where(_is_still_ours(entry)).execute())
 
 
 @db.transaction
 def retry_now(entry_id: int, now: datetime) -> bool:
     """Make one entry due at once; returns False when there is no such entry."""
     found = Row.update(state="due", next_attempt_at=now).where(Row.id == entry_id).execute()
-    db.after_commit(bus.publish, TOPIC)
+    if found:
+        db.after_commit(bus.publish, TOPIC)
     return bool(found)
 
 
@@ -153,7 +162,10 @@ def drop(entry_id: int) -> bool:
 
 
 def next_due() -> datetime | None:
-    """Return when the next entry becomes due or its lease ends; None when the queue is empty."""
+    """Return when the next entry becomes due or its lease ends; None when nothing is waiting.
+
+    It may lie in the past, and far in the future after the clock was put back: look again now and then.
+    """
     moments = [
         moment
         for moment in (
@@ -183,8 +195,9 @@ def get(entry_id: int) -> Entry | None:
     return next(iter(_entries(Row.id == entry_id)), None)
 
 
-def _settle(entry: Entry, **values: object) -> bool:
-    return bool(Row.update(**values).where((Row.id == entry.id) & (Row.lease == entry.lease)).execute())
+def _is_still_ours(entry: Entry) -> Any:
+    assert entry.lease, "only a claimed entry can be settled"
+    return (Row.id == entry.id) & (Row.lease == entry.lease)
 
 
 def _entries(condition: object, limit: int | None = None) -> list[Entry]:

@@ -8,8 +8,13 @@ from datetime import datetime, timedelta
 from random import Random
 
 LIFETIME = timedelta(days=5)
+ATTEMPTS_MIN = 8
+"""Before an entry is given up for its age: a machine that was off for a week, or whose clock was wrong,
+goes on for some hours."""
 _STEPS_S = (60, 300, 900, 1_800, 3_600, 7_200)  # a greylisting server is met again within minutes
 _JITTER = 0.2
+RETRY_MAX = timedelta(seconds=_STEPS_S[-1] * (1 + _JITTER))
+"""No attempt is ever put off for longer."""
 
 
 def next_attempt(attempts: int, now: datetime, random: Random) -> datetime:

@@ -13,9 +13,11 @@ everything it does release is settled: no line break or leading dot is ever cut 
 BDAT (RFC 3030) would count octets instead and needs a second reader with the same four results.
 """
 
+import re
 from enum import Enum, auto
 
 END_OF_DATA = b"\r\n.\r\n"
+_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
 class DataState(Enum):
@@ -67,7 +69,7 @@ class DataReader:
         stop = end + 2 if end >= 0 else len(octets) - _undecided(octets)
         region = octets[:stop]
         if not _has_only_crlf(region):
-            self.state = DataState.BARE_LINE_BREAK
+            self._stop_at_bare(region)
             return b""
         if end >= 0:
             self.state = DataState.ENDED
@@ -75,6 +77,15 @@ class DataReader:
         else:
             self._held = octets[stop:]
         return self._account(self._unstuffed(region))
+
+    def _stop_at_bare(self, region: bytes) -> None:
+        """Stop; as OVERRUN when what stands before the bare CR or LF is too much, as if cut finer."""
+        bare = _BARE.search(region)
+        assert bare is not None
+        settled = region[: bare.start()]
+        self._account(self._unstuffed(settled[: len(settled) - _undecided(settled)]))
+        if self.state is DataState.READING:
+            self.state = DataState.BARE_LINE_BREAK
 
     def _unstuffed(self, region: bytes) -> bytes:
         virtual = min(self._virtual, len(region))

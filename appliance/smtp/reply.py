@@ -15,9 +15,9 @@ REPLY_LINE_OCTETS_MAX = 512  # RFC 5321 4.5.3.1.5 Reply Line, with code and CRLF
 REPLY_LINES_MAX = 100
 RECEIVED_LINE_OCTETS_MAX = 2048  # four times the limit: some servers put whole URLs and policies in a line
 
-_BLANK_CONTROLS = dict.fromkeys((*range(32), 127), " ")
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_ENHANCED_PREFIX = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)")
+_BLANK_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")
+_ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_ENHANCED_PREFIX = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:[ \t]+|$)")
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 
 
@@ -128,12 +128,13 @@ class ReplyParser:
 
     def _finish(self) -> Reply:
         code, enhanced, texts = self._lines[0][0], None, []
-        for _, text in self._lines:
+        for _, received in self._lines:
+            text = received.translate(_BLANK_CONTROLS)
             match = _ENHANCED_PREFIX.match(text)
             if match is not None and int(text[0]) == code // 100:
                 enhanced = match.group(1)
                 text = text[match.end() :]
-            texts.append(text.translate(_BLANK_CONTROLS))
+            texts.append(text)
         self._lines.clear()
         return Reply(code, enhanced, *texts)
 

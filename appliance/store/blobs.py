@@ -1,40 +1,65 @@
 """Message bytes by their SHA-256: stored once for all recipients, durable before any row names them.
 
 Small blobs ride in the database (group commit makes them nearly free); larger ones are files, because
-a large row is written twice, to the write-ahead log and to the database. `INLINE_BYTES_MAX` is where
-the two cost the same; decision 0005 has the measurement.
+a large row is written twice, to the write-ahead log and to the database, while others wait.
 
 A blob file is written beside its final name, flushed, renamed, and its directory flushed, before the
 transaction that refers to it begins. A crash in between leaves a file nobody names; `collect` removes
 such files a day later.
+
+Rows that refer to a blob come and go in concurrent transactions on PostgreSQL. `link` locks the blob's
+row against removal until its transaction has written who refers to it; `unlink_unused` locks it against
+`link` before it looks whether anybody does.
 """
 
 import fcntl
 import hashlib
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import batched
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
+
+import peewee
 
 from appliance import db, offload
 from appliance.clock import SYSTEM_CLOCK
-from appliance.db.tables import Blob, Content, Item, QueueEntry
+from appliance.db.tables import Blob, Content, Item, QueueEntry, to_microseconds
 from appliance.errors import NotFound, TemporaryFailure
 from appliance.items.message import BlobRef
+from appliance.store.statement import Statement
 
 INLINE_BYTES_MAX = 131_072
+"""Up to here a row is 2.5 to 10 times as fast as a file and keeps nobody else waiting (decision 0005)."""
+
 ORPHAN_AGE_S = 86_400
+AT_ONCE = 500  # digests in one query, files removed under one lock
+LINK_ATTEMPTS = 5
+
+_NEW = "new"  # the folder of files that are still being written
+_NAME = re.compile(r"[0-9a-f]{64}")
+_INSERT = Statement(
+    "INSERT INTO blob (digest, size, data, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_KEEP = Statement("SELECT 1 FROM blob WHERE digest = ? FOR KEY SHARE")
 
 _root: Path | None = None
+_flushed: set[Path] = set()
+"""Folders whose own names this process has made durable."""
 
 
 def configure(data_dir: Path) -> None:
     """Keep large blobs below `data_dir`/blobs; called by each process before its first blob."""
     global _root  # one data directory per process, like the database
     _root = data_dir / "blobs"
-    (_root / "new").mkdir(parents=True, exist_ok=True)
+    (_root / _NEW).mkdir(mode=0o700, parents=True, exist_ok=True)
+    _root.chmod(0o700)
+    _flushed.clear()
+    _sync_directory(data_dir)
 
 
 def put(raw: bytes) -> BlobRef:
@@ -43,21 +68,29 @@ def put(raw: bytes) -> BlobRef:
     Bytes up to INLINE_BYTES_MAX travel in the reference and become durable with the row.
     Raises TemporaryFailure when the disk refuses.
     """
-    digest = hashlib.sha256(raw).digest()
     if len(raw) <= INLINE_BYTES_MAX:
-        return BlobRef(digest, len(raw), raw)
+        return BlobRef(hashlib.sha256(raw).digest(), len(raw), raw)
     try:
-        offload.run(_write_file, digest, raw, pool="disk")
+        digest = offload.run(_write_file, raw, pool="disk")
     except OSError as error:
         raise TemporaryFailure(f"the message could not be written: {error.strerror}") from error
     return BlobRef(digest, len(raw), None)
 
 
 def link(blob: BlobRef) -> None:
-    """Write the row that names the blob, unless it is there already. Needs a transaction."""
-    Blob.insert(
-        digest=blob.digest, size=blob.size, data=blob.data, created_at=SYSTEM_CLOCK.now()
-    ).on_conflict_ignore().execute()
+    """Write the row that names the blob, unless it is there already. Needs a transaction.
+
+    Until the transaction ends nobody can remove the row. Raises TemporaryFailure.
+    """
+    if blob.data is None and not _path(blob.digest).exists():
+        raise TemporaryFailure("the message's file is gone")  # never promise what is not there
+    for _ in range(LINK_ATTEMPTS):
+        if _INSERT.run(blob.digest, blob.size, blob.data, to_microseconds(SYSTEM_CLOCK.now())):
+            return
+        if db.is_sqlite() or _KEEP.rows(blob.digest):
+            return
+        # It was removed between the two statements.
+    raise TemporaryFailure("the message's row comes and goes")
 
 
 def read(digest: bytes) -> bytes:
@@ -68,67 +101,131 @@ def read(digest: bytes) -> bytes:
     if row[0] is not None:
         return bytes(row[0])
     try:
-        return _path(digest).read_bytes()
+        return offload.run(_path(digest).read_bytes, pool="read")
     except FileNotFoundError as error:
         raise NotFound("the blob's file is missing") from error
 
 
-def unlink_unused(digests: set[bytes]) -> None:
+def unlink_unused(digests: Iterable[bytes]) -> None:
     """Remove rows of blobs that nothing refers to any more. Needs a transaction.
 
     Their files follow at the next `collect`.
     """
-    for digest in digests:
-        used = (
-            Item.select().where(Item.blob == digest).exists()
-            or QueueEntry.select().where(QueueEntry.blob == digest).exists()
-        )
-        if not used:
-            Content.delete().where(Content.digest == digest).execute()
-            Blob.delete().where(Blob.digest == digest).execute()
+    for some in batched(sorted(set(digests)), AT_ONCE):  # sorted: two removals never wait for each other
+        is_one = Blob.digest.in_(some)
+        if not db.is_sqlite():
+            list(db.for_update(Blob.select(Blob.digest).where(is_one).order_by(Blob.digest)).tuples())
+        in_item = Item.select().where(Item.blob == Blob.digest)
+        in_queue = QueueEntry.select().where(QueueEntry.blob == Blob.digest)
+        unused = Blob.select(Blob.digest).where(is_one & ~_exists(in_item) & ~_exists(in_queue))
+        gone = [row[0] for row in unused.tuples()]
+        if gone:
+            Content.delete().where(Content.digest.in_(gone)).execute()
+            Blob.delete().where(Blob.digest.in_(gone)).execute()
 
 
 def collect(older_than_s: float = ORPHAN_AGE_S) -> int:
     """Delete blob files that no row names and nobody touched lately; return how many.
 
-    The lock keeps `put` from reusing a file between the check and the removal.
+    Files are told by their names and age; anything else that lies in the folders stays.
     """
-    removed = 0
     limit = time.time() - older_than_s
-    with _lock(fcntl.LOCK_EX):
-        for path in _require_root().glob("*/*"):
-            if path.parent.name != "new" and _is_named(bytes.fromhex(path.name)):
+    removed = 0
+    for folder in sorted(_require_root().iterdir()):
+        if folder.name != _NEW and not (folder.is_dir() and len(folder.name) == 2):
+            continue
+        for some in batched(offload.run(_old_files, folder, limit, pool="disk"), AT_ONCE):
+            named = set() if folder.name == _NEW else _named(some)
+            unnamed = [folder / name for name in some if name not in named]
+            removed += offload.run(_remove_old, unnamed, limit, pool="disk")
+    return removed
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def _exists(query: Any) -> Any:
+    return peewee.fn.EXISTS(query)
+
+
+def _named(names: Sequence[str]) -> set[str]:
+    """Return those of the file names that a row relies on."""
+    digests = [bytes.fromhex(name) for name in names]
+    with db.connection():
+        rows = Blob.select(Blob.digest).where(Blob.digest.in_(digests) & Blob.data.is_null())
+        return {bytes(row[0]).hex() for row in rows.tuples()}
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _write_file(raw: bytes) -> bytes:
+    """Store bytes as a file and return their digest; durable on return. Raises OSError."""
+    digest = hashlib.sha256(raw).digest()
+    target = _path(digest)
+    _make_folder(target.parent)
+    # While the lock is held `collect` cannot remove the file between our looking and our touching it.
+    with _lock(fcntl.LOCK_SH):
+        if not _is_there(target, len(raw)):
+            _write_beside(raw, target)
+    # Also when the file was there: who wrote it may not have come to this yet, or may have died before.
+    _sync_directory(target.parent)
+    return digest
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder whose name is durable, whoever made it first; once for each process."""
+    if folder not in _flushed:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync_directory(folder.parent)
+        _flushed.add(folder)
+
+
+def _is_there(target: Path, size: int) -> bool:
+    """Tell whether a file has been stored before, and make it young again for `collect`."""
+    try:
+        os.utime(target)
+        return target.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _write_beside(raw: bytes, target: Path) -> None:
+    with NamedTemporaryFile(dir=_require_root() / _NEW, delete=False) as file:
+        beside = Path(file.name)
+        try:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+            beside.rename(target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def _old_files(folder: Path, limit: float) -> list[str]:
+    """Return the names of our files in a folder that were touched last before `limit`."""
+    names = []
+    with os.scandir(folder) as found:
+        for entry in found:
+            if folder.name != _NEW and not _NAME.fullmatch(entry.name):
                 continue
+            with suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < limit:
+                    names.append(entry.name)
+    return names
+
+
+def _remove_old(paths: Sequence[Path], limit: float) -> int:
+    """Remove files unless they were touched meanwhile; return how many."""
+    removed = 0
+    with _lock(fcntl.LOCK_EX):
+        for path in paths:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < limit:
                     path.unlink()
                     removed += 1
     return removed
-
-
-def _is_named(digest: bytes) -> bool:
-    with db.connection():
-        return bool(Blob.select().where(Blob.digest == digest).exists())
-
-
-def _write_file(digest: bytes, raw: bytes) -> None:
-    target = _path(digest)
-    with _lock(fcntl.LOCK_SH):
-        with suppress(FileNotFoundError):
-            os.utime(target)  # tells `collect` that it is wanted again
-            return
-        with NamedTemporaryFile(dir=_require_root() / "new", delete=False) as file:
-            try:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-                target.parent.mkdir(exist_ok=True)
-                Path(file.name).rename(target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        for directory in (target.parent, _require_root()):
-            _sync_directory(directory)
 
 
 def _sync_directory(path: Path) -> None:

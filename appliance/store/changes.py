@@ -44,7 +44,9 @@ def changed(folder_id: int, *, after: int, created_max: int) -> Iterator[Message
         Item,
         MESSAGE_COLUMNS,
         message_of,
-        lambda modseq: (Item.folder == folder_id) & (Item.modseq > modseq),
+        lambda modseq: (
+            (Item.folder == folder_id) & (Item.modseq > modseq) & (Item.created_modseq <= created_max)
+        ),
         Item.modseq,
         lambda message: message.modseq,
         after,
@@ -53,15 +55,17 @@ def changed(folder_id: int, *, after: int, created_max: int) -> Iterator[Message
         TombstoneRow,
         TOMBSTONE_COLUMNS,
         tombstone_of,
-        lambda modseq: (TombstoneRow.folder == folder_id) & (TombstoneRow.modseq > modseq),
+        lambda modseq: (
+            (TombstoneRow.folder == folder_id)
+            & (TombstoneRow.modseq > modseq)
+            & ((TombstoneRow.created_modseq <= created_max) | TombstoneRow.created_by.is_null(False))
+        ),
         TombstoneRow.modseq,
         lambda tombstone: tombstone.modseq,
         after,
     )
     feeds: tuple[Iterator[Message | Tombstone], ...] = (items, gone)
-    for change in merge(*feeds, key=lambda change: change.modseq):
-        if change.created_modseq <= created_max:
-            yield change
+    yield from merge(*feeds, key=lambda change: change.modseq)
 
 
 def created(folder_id: int, *, after: int) -> Iterator[Message]:

@@ -4,13 +4,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from appliance.db.tables import Folder as FolderRow
 from appliance.db.tables import Item, from_microseconds, to_microseconds
 from appliance.db.tables import Tombstone as TombstoneRow
 from appliance.items.folder import Folder
-from appliance.items.message import Flag, ListColumns, Message, Tombstone
+from appliance.items.message import Arrival, Flag, ListColumns, Message, Tombstone
+from appliance.store.statement import Statement
 
 FOLDER_COLUMNS = (
     FolderRow.id,
@@ -64,8 +66,53 @@ TOMBSTONE_COLUMNS = (
     TombstoneRow.received_at,
     TombstoneRow.changed_by,
     TombstoneRow.moved_to,
+    TombstoneRow.created_by,
 )
 _BINARY_FIELDS = ("digest", "conversation_id", "conversation_index")
+
+MODSEQ_COLUMNS = (
+    "modseq",
+    "created_modseq",
+    "content_modseq",
+    "read_modseq",
+    "flag_modseq",
+    "categories_modseq",
+)
+"""What a new item gets the same number for."""
+
+_NEW_ITEM_COLUMNS = (
+    *("account_id", "folder_id", "digest", "size", "received_at", "is_read", "is_draft"),
+    *("created_by", "changed_by", "changed_since", *MODSEQ_COLUMNS),
+    *("flag", "categories", "last_verb"),
+    *LIST_FIELDS,
+)
+_INSERT_ITEM = Statement(
+    f"INSERT INTO item ({', '.join(f'"{name}"' for name in _NEW_ITEM_COLUMNS)})"
+    f" VALUES ({', '.join('?' * len(_NEW_ITEM_COLUMNS))}) RETURNING id"
+)
+_list_values = attrgetter(*LIST_FIELDS)
+
+
+def insert_item(
+    account_id: int,
+    folder_id: int,
+    arrival: Arrival,
+    number: int,
+    *,
+    received_at: datetime,
+    is_read: bool,
+    is_draft: bool,
+    created_by: int | None,
+) -> int:
+    """Write the row of a new item, created and last changed at `number`, and return its id."""
+    blob = arrival.blob
+    rows = _INSERT_ITEM.rows(
+        *(account_id, folder_id, blob.digest, blob.size, to_microseconds(received_at), is_read, is_draft),
+        *(created_by, created_by, number, *[number] * len(MODSEQ_COLUMNS)),
+        *("", "", 0),
+        *_list_values(arrival.columns),
+    )
+    return int(rows[0][0])
 
 
 def folder_of(row: tuple[Any, ...]) -> Folder:

@@ -26,13 +26,13 @@ ALLOWED: dict[str, set[str]] = {
     "db": BASE | VALUES | {"db"},
     "bus": BASE | {"bus", "offload"},
     "store": BASE | VALUES | STORAGE,
-    **{name: BASE | VALUES | FORMATS | STORAGE | SERVICES for name in SERVICES},
+    **dict.fromkeys(SERVICES, BASE | VALUES | FORMATS | STORAGE | SERVICES),
     "net": BASE | VALUES | {"net", "bus"},
     "phone": {"phone", "wbxml"},
     "cli": BASE | VALUES | FORMATS | STORAGE | SERVICES | {"net", "cli", "phone"},
 }
 PURE_PACKAGES = ("wbxml", "smtp", "mime", "items")
-PURE_EAS = ("sync_key", "sync_delta", "sync_options", "sync_request", "request", "content")
+PURE_EAS = ("sync_key", "sync_delta", "sync_options", "sync_request", "request", "content", "search_query")
 IMPURE = {"socket", "flask", "gevent", "peewee", "redis", "requests", "http", "ssl", "time", "os"}
 
 

@@ -53,7 +53,8 @@ def _command(credentials: tuple[str, str]) -> flask.Response:
     record = environ[RECORD_KEY]
     record.command, record.device = asked.command, asked.device_id
     account = sign_in(credentials, "eas", asked.device_id)
-    asked = replace(asked, body=body.read(environ, _ceiling(asked)))
+    host = environ.get("HTTP_HOST", "") if flask.request.is_secure else ""
+    asked = replace(asked, body=body.read(environ, _ceiling(asked)), host=host)
     with services().connection():
         answer = services().eas_handle(asked, account)
     if isinstance(answer, Held):

@@ -3,16 +3,25 @@
 from collections.abc import Mapping
 
 from appliance.eas.commands import (
+    find,
+    folder_create,
+    folder_delete,
     folder_sync,
+    folder_update,
+    get_attachment,
+    get_hierarchy,
     get_item_estimate,
     item_operations,
     move_items,
     ping,
     provision,
+    resolve_recipients,
+    search,
     send_mail,
     settings,
     smart_compose,
     sync,
+    validate_cert,
 )
 from appliance.eas.context import Command, Context
 from appliance.eas.status import Common, ProtocolError
@@ -34,11 +43,15 @@ from appliance.wbxml.codepages import (
 )
 from appliance.wbxml.element import Element
 
-__all__ = ["COMMANDS", "Command"]
+__all__ = ["COMMANDS", "EARLY_COMMANDS", "Command"]
 
 
 def _unsupported(context: Context, _request: Element | None) -> None:
     raise ProtocolError(Common.COMMAND_NOT_SUPPORTED, f"{context.request.command} is not available")
+
+
+def _no_document(status: int) -> Element:
+    raise AssertionError(f"these versions have HTTP statuses, not Status {status}")
 
 
 _TABLE = (
@@ -65,11 +78,23 @@ _TABLE = (
     Command(
         "Provision", provision.handle, lambda s: Provision.Provision(Provision.Status(s)), needs_policy=False
     ),
-    Command("FolderCreate", _unsupported, lambda s: FolderHierarchy.FolderCreate(FolderHierarchy.Status(s))),
-    Command("FolderDelete", _unsupported, lambda s: FolderHierarchy.FolderDelete(FolderHierarchy.Status(s))),
-    Command("FolderUpdate", _unsupported, lambda s: FolderHierarchy.FolderUpdate(FolderHierarchy.Status(s))),
-    Command("Search", _unsupported, lambda s: Search.Search(Search.Status(s))),
-    Command("Find", _unsupported, lambda s: Find.Find(Find.Status(s))),
+    Command(
+        "FolderCreate",
+        folder_create.handle,
+        lambda s: FolderHierarchy.FolderCreate(FolderHierarchy.Status(s)),
+    ),
+    Command(
+        "FolderDelete",
+        folder_delete.handle,
+        lambda s: FolderHierarchy.FolderDelete(FolderHierarchy.Status(s)),
+    ),
+    Command(
+        "FolderUpdate",
+        folder_update.handle,
+        lambda s: FolderHierarchy.FolderUpdate(FolderHierarchy.Status(s)),
+    ),
+    Command("Search", search.handle, lambda s: Search.Search(Search.Status(s))),
+    Command("Find", find.handle, lambda s: Find.Find(Find.Status(s))),
     Command(
         "MeetingResponse",
         _unsupported,
@@ -77,10 +102,18 @@ _TABLE = (
     ),
     Command(
         "ResolveRecipients",
-        _unsupported,
+        resolve_recipients.handle,
         lambda s: ResolveRecipients.ResolveRecipients(ResolveRecipients.Status(s)),
     ),
-    Command("ValidateCert", _unsupported, lambda s: ValidateCert.ValidateCert(ValidateCert.Status(s))),
+    Command(
+        "ValidateCert", validate_cert.handle, lambda s: ValidateCert.ValidateCert(ValidateCert.Status(s))
+    ),
 )
 
 COMMANDS: Mapping[str, Command] = {command.name: command for command in _TABLE}
+
+EARLY_COMMANDS: Mapping[str, Command] = {
+    "GetAttachment": Command("GetAttachment", get_attachment.handle, _no_document),
+    "GetHierarchy": Command("GetHierarchy", get_hierarchy.handle, _no_document),
+}
+"""Those of `versions.EARLY_COMMANDS`: they have no document that could carry a Status, nor need one."""

@@ -1,16 +1,19 @@
 """FolderSync: the folder tree, whole at first, then what changed in it.
 
-The state is a row like any collection's (folder 0), so keys, replay and restarts work the same.
-Source: MS-ASCMD 2.2.1.8 FolderSync, 3.1.5.2 (a failed command answers a Status alone).
+The state is a row like any collection's (folder 0), so keys, replay and restarts work the same; what a
+key stands for is `hierarchy`. Source: MS-ASCMD 2.2.1.5 FolderSync, 3.1.5.3 (a failed command answers a
+Status alone).
 """
 
 import secrets
-from dataclasses import replace
+from collections.abc import Iterable
 
 from appliance import db
 from appliance.devices import sync_states
 from appliance.devices.sync_states import State
-from appliance.eas.context import Context
+from appliance.eas import hierarchy
+from appliance.eas.context import Beginning, Context
+from appliance.eas.hierarchy import Known, News
 from appliance.eas.status import FolderSync as Status
 from appliance.eas.status import ProtocolError
 from appliance.eas.sync_key import KEY_LENGTH_MAX, Verdict, judge, wire_key
@@ -21,7 +24,7 @@ from appliance.wbxml.codepages import FolderHierarchy as Tag
 from appliance.wbxml.element import Element
 
 
-def handle(context: Context, request: Element | None) -> Element:
+def handle(context: Context, request: Element | None) -> Element | Beginning:
     """Answer with the changes since the presented key, or with everything for key 0."""
     if request is None or request.tag is not Tag.FolderSync:
         raise ProtocolError(Status.MALFORMED, "not a FolderSync document")
@@ -29,26 +32,27 @@ def handle(context: Context, request: Element | None) -> Element:
     if not presented or len(presented) > KEY_LENGTH_MAX:
         raise ProtocolError(Status.MALFORMED, "FolderSync has a SyncKey")
     state = sync_states.load(context.device.id, sync_states.HIERARCHY)
-    match judge(state, presented):
-        case Verdict.PRIME:
-            return _prime(context, state)
-        case Verdict.ADVANCE:
-            assert state is not None
-            return _advance(context, state)
-        case Verdict.REPLAY:
-            assert state is not None and state.answer is not None
-            return decode(state.answer)
-        case _:
-            raise ProtocolError(Status.INVALID_SYNC_KEY, "unknown hierarchy key")
+    verdict = judge(state, presented)
+    if verdict is Verdict.PRIME:
+        return Beginning(_prime(context, state))
+    if state is None or verdict is Verdict.RESET:
+        raise ProtocolError(Status.INVALID_SYNC_KEY, "unknown hierarchy key")
+    digest = hierarchy.digest_of(request)
+    # A row from before digests were kept has none; then only FolderSync handed out keys.
+    if verdict is Verdict.REPLAY and state.request_digest in (digest, None):
+        return decode(sync_states.answer(state))
+    return _changes(context, state, verdict, digest)
 
 
-def changed_since(account_id: int, device_id: int, cursor: int) -> list[Folder]:
-    """Return the folders a device has not heard of, those it changed itself left out."""
-    return [
-        folder
-        for folder in folders.changes_since(account_id, cursor)
-        if folder.changed_by != device_id and not (folder.is_deleted and folder.created_modseq > cursor)
-    ]
+def has_news(context: Context) -> bool:
+    """Return whether the next FolderSync would tell the device something. Needs `db.snapshot()`."""
+    cursor = sync_states.cursors(context.device.id).get(sync_states.HIERARCHY)
+    if cursor is None:
+        return False
+    known = Known.from_json(cursor)
+    if folders.hierarchy_modseq(context.account.id) <= known.modseq:
+        return False
+    return bool(hierarchy.news(context.account.id, context.device.id, known))
 
 
 def _prime(context: Context, before: State | None) -> Element:
@@ -64,45 +68,34 @@ def _prime(context: Context, before: State | None) -> Element:
             generation=generation,
             current=1,
             previous=None,
-            cursor=str(latest),
-            answer=encode(answer),
+            cursor=Known(latest).to_json(),
             revision=before.revision if before is not None else 0,
         ),
         context.now,
+        answer=sync_states.NO_ANSWER,
     )
     return answer
 
 
-def _advance(context: Context, state: State) -> Element:
-    cursor = int(state.cursor)
+def _changes(context: Context, state: State, verdict: Verdict, digest: bytes) -> Element:
+    before = hierarchy.known_before(state, verdict)
     with db.snapshot():
         latest = folders.hierarchy_modseq(context.account.id)
-        changes = changed_since(context.account.id, context.device.id, cursor)
-    if not changes:
+        news = hierarchy.news(context.account.id, context.device.id, before)
+    if not news and verdict is Verdict.ADVANCE:
         return _render(wire_key(state.generation, state.current), [])
-    number = state.current + 1
-    answer = _render(wire_key(state.generation, number), _in_order(changes, cursor))
-    sync_states.store(
-        replace(
-            state,
-            current=number,
-            previous=state.current,
-            cursor=str(latest),
-            previous_cursor=state.cursor,
-            answer=encode(answer),
-        ),
-        context.now,
-    )
+    following = hierarchy.next_state(state, verdict, before, Known(latest), digest)
+    answer = _render(wire_key(following.generation, following.current), _in_order(news))
+    sync_states.store(following, context.now, answer=encode(answer))
     return answer
 
 
-def _in_order(changes: list[Folder], cursor: int) -> list[Element]:
+def _in_order(news: News) -> list[Element]:
     """Return updates, deletions, additions: the order of the schema."""
-    live = [folder for folder in changes if not folder.is_deleted]
     return [
-        *(Tag.Update(_entry(folder)) for folder in live if folder.created_modseq <= cursor),
-        *(Tag.Delete(Tag.ServerId(str(folder.id))) for folder in changes if folder.is_deleted),
-        *(Tag.Add(_entry(folder)) for folder in _parents_first(live) if folder.created_modseq > cursor),
+        *(Tag.Update(_entry(folder)) for folder in _parents_first(news.updated)),
+        *(Tag.Delete(Tag.ServerId(str(folder.id))) for folder in news.deleted),
+        *(Tag.Add(_entry(folder)) for folder in _parents_first(news.added)),
     ]
 
 
@@ -115,17 +108,20 @@ def _entry(folder: Folder) -> list[Element]:
     ]
 
 
-def _parents_first(known: list[Folder]) -> list[Folder]:
-    """Return the folders so that each comes after its parent, as clients need them."""
-    placed: dict[int, Folder] = {}
-    waiting = list(known)
+def _parents_first(known: Iterable[Folder]) -> list[Folder]:
+    """Return the folders so that each comes after its parent, where that is among them.
+
+    Clients put a folder below one they have heard of.
+    """
+    waiting = {folder.id: folder for folder in known}
+    placed: list[Folder] = []
     while waiting:
-        ready = [folder for folder in waiting if not folder.parent_id or folder.parent_id in placed]
-        if not ready:  # a parent is missing: better at the end than never
-            ready = waiting
-        placed.update({folder.id: folder for folder in ready})
-        waiting = [folder for folder in waiting if folder.id not in placed]
-    return list(placed.values())
+        ready = [folder for folder in waiting.values() if folder.parent_id not in waiting]
+        ready = ready or list(waiting.values())  # a circle: better in any order than never
+        placed += ready
+        for folder in ready:
+            del waiting[folder.id]
+    return placed
 
 
 def _render(key: str, changes: list[Element]) -> Element:

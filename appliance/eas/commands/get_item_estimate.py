@@ -1,21 +1,30 @@
 """GetItemEstimate: how much the next Sync would deliver. Changes no key.
 
-Source: MS-ASCMD 2.2.1.9 GetItemEstimate.
+Deviation: without Options the collection's last ones hold, as in Sync, instead of none: an estimate of
+items that a filter keeps back would never come true, and phones ask until it does.
+
+Up to 12.1 a collection names its class and has the FilterType for a child; later that is in Options.
+
+Source: MS-ASCMD 2.2.1.9 GetItemEstimate, 2.2.3.29.1 Collection (GetItemEstimate).
 """
+
+from dataclasses import replace
 
 from appliance import db
 from appliance.devices import sync_states
-from appliance.eas import collection, sync_options
+from appliance.eas import collection, sync_options, versions
 from appliance.eas.context import Context
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import GetItemEstimate as Status
 from appliance.eas.sync_key import PRIMING, Verdict, judge
 from appliance.eas.sync_options import Options
+from appliance.eas.sync_request import ID_LENGTH_MAX
 from appliance.errors import NotFound
 from appliance.wbxml.codepages import AirSync, GetItemEstimate
 from appliance.wbxml.element import Element
 
 COLLECTIONS_MAX = 1000  # MS-ASCMD 3.1.5.8
+FILTER_INCOMPLETE_TASKS = 8
 
 
 def handle(context: Context, request: Element | None) -> Element:
@@ -30,22 +39,45 @@ def handle(context: Context, request: Element | None) -> Element:
 
 def _response(context: Context, asked: Element) -> Element:
     collection_id = asked.text_of(GetItemEstimate.CollectionId, "")
+    if not 0 < len(collection_id) <= ID_LENGTH_MAX:
+        raise ProtocolError(Common.INVALID_XML, "a Collection has a CollectionId of 1 to 64 characters")
+    is_early = versions.is_early(context.version)
+    class_name = asked.text_of(GetItemEstimate.Class, "") if is_early else ""
     status, estimate = _estimate(context, asked, collection_id)
     return GetItemEstimate.Response(
         GetItemEstimate.Status(status),
         GetItemEstimate.Collection(
-            GetItemEstimate.CollectionId(collection_id), GetItemEstimate.Estimate(estimate)
-        )
-        if estimate is not None
-        else None,
+            GetItemEstimate.Class(class_name) if class_name else None,
+            GetItemEstimate.CollectionId(collection_id),
+            GetItemEstimate.Estimate(estimate) if estimate is not None else None,
+        ),
     )
 
 
-def _estimate(context: Context, asked: Element, collection_id: str) -> tuple[Status, int | None]:
+def _options(asked: Element, version: str) -> Options | None:
+    blocks = asked.find_all(AirSync.Options)
+    if versions.is_early(version) and (window := asked.find(AirSync.FilterType)) is not None:
+        blocks = [AirSync.Options(window)]
+    try:
+        return sync_options.parse(blocks)
+    except ProtocolError as error:
+        raise ProtocolError(Common.INVALID_XML, str(error)) from error
+
+
+def _estimate(context: Context, asked: Element, collection_id: str) -> tuple[int, int | None]:
+    wanted = _options(asked, context.version)
     try:
         folder = collection.find(context, collection_id)
     except NotFound:
         return Status.INVALID_COLLECTION, None
+    if asked.find(AirSync.ConversationMode) is not None and folder.content_class != "Email":
+        raise ProtocolError(Common.INVALID_XML, "ConversationMode is for mail")
+    if (
+        wanted is not None
+        and wanted.filter_type == FILTER_INCOMPLETE_TASKS
+        and folder.content_class == "Email"
+    ):
+        return Common.SERVER_ERROR, None
     presented = asked.text_of(AirSync.SyncKey, PRIMING)
     state = sync_states.load(context.device.id, folder.id)
     match judge(state, presented):
@@ -55,7 +87,8 @@ def _estimate(context: Context, asked: Element, collection_id: str) -> tuple[Sta
             return (Status.NOT_PRIMED if state is None else Status.INVALID_SYNC_KEY), None
         case verdict:
             assert state is not None
-            options = sync_options.parse(asked.find_all(AirSync.Options)) or Options.from_json(state.options)
+            options = wanted or Options.from_json(state.options)
+            options = replace(options, conversation_mode=asked.flag_of(AirSync.ConversationMode))
             if verdict is Verdict.REPLAY:
                 state = sync_states.as_before(state)
             with db.snapshot():

@@ -1,33 +1,35 @@
 """ItemOperations: fetch an item or an attachment by its id, empty a folder.
 
-Operations are carried out in order, each with its own Status. When the device accepts it, binary data
-travels beside the document instead of as base64 inside it.
+Operations are carried out in order, each with its own Status; the answer groups them by kind, as its
+schema wants. When the device accepts it, binary data travels beside the document (`parts`) instead of as
+base64 inside it. An answer has a ceiling: what would come after it is refused with Status 11, and the
+device asks for it alone.
 
 Source: MS-ASCMD 2.2.1.10 ItemOperations, 2.2.1.10.1 (multipart answers).
 """
 
-import base64
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 
-from appliance.eas import collection, sync_options
-from appliance.eas.content.airsyncbase import parse_file_reference
+from appliance.eas import attachment, collection, sync_options
 from appliance.eas.context import Context
-from appliance.eas.response import MULTIPART, Response
+from appliance.eas.multipart import Parts, multipart, with_part
+from appliance.eas.response import Response
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import ItemOperations as Status
 from appliance.eas.sync_apply import item_id_of
 from appliance.eas.sync_options import Options
-from appliance.errors import ApplianceError, NotFound
+from appliance.errors import ApplianceError, Denied, NotFound
 from appliance.items.message import Message
-from appliance.mime.body import decode_leaf
-from appliance.store import messages
-from appliance.wbxml.codec import encode
+from appliance.store import conversations, messages
 from appliance.wbxml.codepages import AirSync, AirSyncBase, ItemOperations, Search
-from appliance.wbxml.element import Element
+from appliance.wbxml.element import Element, ElementError, Tag
 
 OPERATIONS_MAX = 100  # MS-ASCMD 3.1.5.8
+ANSWER_BYTES_MAX = 67_108_864  # of bodies and attachments; the first of them is sent whatever its size
+RANGE_DIGITS_MAX = 18
+
+_OWN_COMMON = (Common.BODY_PART_TYPE_NOT_SUPPORTED,)
+_NAMES = (AirSync.CollectionId, AirSync.ServerId, Search.LongId)
 
 
 class _Failed(ApplianceError):
@@ -38,79 +40,104 @@ class _Failed(ApplianceError):
         self.status = status
 
 
-@dataclass(slots=True)
-class _Parts:
-    """Binary data that travels beside the document; empty when the device wants it inside."""
-
-    is_wanted: bool
-    data: list[bytes] = field(default_factory=list)
-
-    def element(self, data: bytes) -> Element:
-        """Return the element that stands for the data in the document."""
-        if not self.is_wanted:
-            return ItemOperations.Data(base64.b64encode(data).decode("ascii"))
-        self.data.append(data)
-        return ItemOperations.Part(len(self.data))
-
-
 def handle(context: Context, request: Element | None) -> Element | Response:
     """Carry out every operation and answer each."""
     if request is None or request.tag is not ItemOperations.ItemOperations:
         raise ProtocolError(Status.PROTOCOL_ERROR, "not an ItemOperations document")
     operations = request.children
-    if not operations:
-        raise ProtocolError(Status.PROTOCOL_ERROR, "no operation")
+    if not operations or any(operation.tag not in _OPERATIONS for operation in operations):
+        raise ProtocolError(Status.PROTOCOL_ERROR, "no operation, or an unknown one")
     if len(operations) > OPERATIONS_MAX:
         raise ProtocolError(Status.TOO_LARGE, f"more than {OPERATIONS_MAX} operations")
-    parts = _Parts(context.request.accept_multipart)
-    answers = [_operation(context, operation, parts) for operation in operations]
+    parts = Parts(is_wanted=context.request.accept_multipart, bytes_left=ANSWER_BYTES_MAX)
+    answers = [_OPERATIONS[operation.tag](context, operation, parts) for operation in operations]
+    answers.sort(key=lambda answer: tuple(_OPERATIONS).index(answer.tag))
     document = ItemOperations.ItemOperations(
         ItemOperations.Status(Status.SUCCESS), ItemOperations.Response(answers)
     )
-    return _multipart(document, parts.data) if parts.is_wanted else document
+    return multipart(document, parts.data) if parts.is_wanted else document
 
 
-def _operation(context: Context, operation: Element, parts: _Parts) -> Element:
-    if operation.tag is ItemOperations.Fetch:
-        return _fetch(context, operation, parts)
-    if operation.tag is ItemOperations.EmptyFolderContents:
-        return _empty_folder(context, operation)
-    if operation.tag is ItemOperations.Move:
-        raise ProtocolError(Common.COMMAND_NOT_SUPPORTED, "moving conversations is not available")
-    raise ProtocolError(Status.PROTOCOL_ERROR, "unknown operation")
+def _move(context: Context, operation: Element, _parts: Parts) -> Element:
+    """Move a conversation, with all that will come of it. Source: MS-ASCON 3.2.5.3.2."""
+    element = operation.find(ItemOperations.ConversationId)
+    conversation = b"" if element is None else element.data
+    return ItemOperations.Move(
+        ItemOperations.Status(_moved(context, operation, conversation)),
+        ItemOperations.ConversationId(conversation),
+    )
 
 
-def _fetch(context: Context, fetch: Element, parts: _Parts) -> Element:
-    names = [
-        AirSync.CollectionId(fetch.text_of(AirSync.CollectionId))
-        if fetch.find(AirSync.CollectionId)
-        else None,
-        AirSync.ServerId(fetch.text_of(AirSync.ServerId)) if fetch.find(AirSync.ServerId) else None,
-        Search.LongId(fetch.text_of(Search.LongId)) if fetch.find(Search.LongId) else None,
-    ]
+def _moved(context: Context, operation: Element, conversation: bytes) -> int:
+    options = operation.find(ItemOperations.Options)
+    try:
+        if options is None or not options.flag_of(ItemOperations.MoveAlways):
+            return Common.MOVE_NEEDS_MOVE_ALWAYS
+        target = collection.find(context, operation.require(ItemOperations.DstFldId).text)
+        if target.content_class != "Email":
+            return Common.MOVE_DESTINATION_INVALID
+        conversations.move_always(context.account.id, conversation, target.id)
+    except ElementError:
+        return Status.PROTOCOL_ERROR
+    except NotFound:
+        return Status.NOT_FOUND
+    return Status.SUCCESS
+
+
+def _empty_folder(context: Context, operation: Element, _parts: Parts) -> Element:
+    collection_id = operation.text_of(AirSync.CollectionId, "")
+    options = operation.find(ItemOperations.Options)
+    try:
+        with_folders = options is not None and options.flag_of(ItemOperations.DeleteSubFolders)
+        folder = collection.find(context, collection_id)
+        messages.empty_folder(context.account.id, folder.id, with_folders=with_folders)
+        status = Status.SUCCESS
+    except ElementError:
+        status = Status.PROTOCOL_ERROR
+    except NotFound:
+        status = Status.NOT_FOUND
+    except Denied:
+        status = Status.ACCESS_DENIED
+    return ItemOperations.EmptyFolderContents(
+        ItemOperations.Status(status), AirSync.CollectionId(collection_id)
+    )
+
+
+def _fetch(context: Context, fetch: Element, parts: Parts) -> Element:
+    names = [tag(fetch.text_of(tag)) for tag in _NAMES if fetch.find(tag) is not None]
     reference = fetch.text_of(AirSyncBase.FileReference)
+    status: int
     try:
         if fetch.text_of(ItemOperations.Store, "").lower() != "mailbox":
             raise _Failed(Status.UNKNOWN_STORE)
+        if len(fetch.find_all(AirSyncBase.FileReference)) > 1:
+            raise _Failed(Status.PROTOCOL_ERROR)
+        if parts.bytes_left <= 0:
+            raise _Failed(Status.TOO_LARGE)
         if reference is not None:
             names.append(AirSyncBase.FileReference(reference))
             properties = _attachment(context, fetch, reference, parts)
         else:
-            properties = _item(context, fetch)
+            properties = _item(context, fetch, parts)
             names.append(AirSync.Class("Email"))
+        return ItemOperations.Fetch(ItemOperations.Status(Status.SUCCESS), names, properties)
     except _Failed as error:
-        return ItemOperations.Fetch(ItemOperations.Status(error.status), names)
+        status = error.status
     except NotFound:
-        return ItemOperations.Fetch(ItemOperations.Status(Status.NOT_FOUND), names)
-    return ItemOperations.Fetch(ItemOperations.Status(Status.SUCCESS), names, properties)
+        status = Status.NOT_FOUND
+    except ProtocolError as error:
+        status = error.status if error.status in _OWN_COMMON else Status.PROTOCOL_ERROR
+    except ElementError:
+        status = Status.PROTOCOL_ERROR
+    return ItemOperations.Fetch(ItemOperations.Status(status), names)
 
 
-def _item(context: Context, fetch: Element) -> Element:
+def _item(context: Context, fetch: Element, parts: Parts) -> Element:
     message = _message(context, fetch)
     options = fetch.find(ItemOperations.Options)
     wanted = Options() if options is None else _options(options)
     data = collection.application_data(context, message, wanted, {})
-    return ItemOperations.Properties(data.children)
+    return ItemOperations.Properties([with_part(child, parts) for child in data.children])
 
 
 def _message(context: Context, fetch: Element) -> Message:
@@ -124,43 +151,40 @@ def _message(context: Context, fetch: Element) -> Message:
 
 def _options(block: Element) -> Options:
     return Options(
-        mime_support=block.int_of(AirSync.MIMESupport, 0), bodies=sync_options.body_preferences(block)
+        mime_support=block.int_of(AirSync.MIMESupport, 0),
+        bodies=sync_options.body_preferences(block),
+        body_part=sync_options.body_part_preference(block),
     )
 
 
-def _attachment(context: Context, fetch: Element, reference: str, parts: _Parts) -> Element:
-    parsed = parse_file_reference(reference)
-    if parsed is None:
-        raise _Failed(Status.INVALID_ATTACHMENT)
-    item_id, number = parsed
+def _attachment(context: Context, fetch: Element, reference: str, parts: Parts) -> Element:
     try:
-        source = collection.source(messages.get(context.account.id, item_id))
-        if number not in source.structure.attachments:
-            raise _Failed(Status.INVALID_ATTACHMENT)
+        found = attachment.find(context.account.id, reference)
     except NotFound as error:
         raise _Failed(Status.INVALID_ATTACHMENT) from error
-    part = source.structure.part(number)
-    data = decode_leaf(source.raw, part)
     options = fetch.find(ItemOperations.Options)
     asked = None if options is None else options.text_of(ItemOperations.Range)
-    return ItemOperations.Properties(list(_data(data, part.content_type, asked, parts)))
+    return ItemOperations.Properties(list(_data(found.data(), found.content_type, asked, parts)))
 
 
-def _data(data: bytes, content_type: str, asked: str | None, parts: _Parts) -> Iterator[Element]:
-    """Yield the properties of an attachment; Range and Total only for a device that asked for a range."""
+def _data(data: bytes, content_type: str, asked: str | None, parts: Parts) -> Iterator[Element]:
+    """Yield the properties of an attachment; Range and Total only for a device that asked for a range.
+
+    iOS refuses an attachment with a Range it has not asked for.
+    """
     if asked is not None:
         first, last = _range(asked, len(data))
         yield ItemOperations.Range(f"{first}-{last}")
         yield ItemOperations.Total(len(data))
         data = data[first : last + 1]
-    yield AirSyncBase.ContentType(content_type)
     yield parts.element(data)
+    yield AirSyncBase.ContentType(content_type)
 
 
 def _range(asked: str, size: int) -> tuple[int, int]:
     """Return the first and last byte of a Range within the data; both count. Raises _Failed 8."""
-    first, dash, last = asked.partition("-")
-    if not (dash and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+    first, _, last = asked.partition("-")
+    if not all(0 < len(n) <= RANGE_DIGITS_MAX and n.isascii() and n.isdigit() for n in (first, last)):
         raise _Failed(Status.INVALID_RANGE)
     begin, end = int(first), min(int(last), size - 1)
     if begin > end:
@@ -168,27 +192,9 @@ def _range(asked: str, size: int) -> tuple[int, int]:
     return begin, end
 
 
-def _empty_folder(context: Context, operation: Element) -> Element:
-    collection_id = operation.text_of(AirSync.CollectionId, "")
-    options = operation.find(ItemOperations.Options)
-    with_folders = options is not None and options.flag_of(ItemOperations.DeleteSubFolders)
-    try:
-        folder = collection.find(context, collection_id)
-        messages.empty_folder(context.account.id, folder.id, with_folders=with_folders)
-        status = Status.SUCCESS
-    except NotFound:
-        status = Status.NOT_FOUND
-    return ItemOperations.EmptyFolderContents(
-        ItemOperations.Status(status), AirSync.CollectionId(collection_id)
-    )
-
-
-def _multipart(document: Element, data: list[bytes]) -> Response:
-    """Return a multipart answer: counts and (offset, length) pairs, then the document, then the data."""
-    pieces = [encode(document), *data]
-    offset = 4 + 8 * len(pieces)
-    header = [struct.pack("<i", len(pieces))]
-    for piece in pieces:
-        header.append(struct.pack("<ii", offset, len(piece)))
-        offset += len(piece)
-    return Response(body=b"".join([*header, *pieces]), content_type=MULTIPART)
+_OPERATIONS: Mapping[Tag, Callable[[Context, Element, Parts], Element]] = {
+    ItemOperations.Move: _move,
+    ItemOperations.EmptyFolderContents: _empty_folder,
+    ItemOperations.Fetch: _fetch,
+}
+"""In the order in which an answer lists them."""

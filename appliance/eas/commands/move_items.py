@@ -7,6 +7,7 @@ from appliance.eas.context import Context
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import MoveItems as Status
 from appliance.eas.sync_apply import item_id_of
+from appliance.eas.sync_request import ID_LENGTH_MAX
 from appliance.errors import Conflict, NotFound
 from appliance.store import folders, messages
 from appliance.wbxml.codepages import Move
@@ -27,6 +28,8 @@ def handle(context: Context, request: Element | None) -> Element:
 
 def _response(context: Context, move: Element) -> Element:
     source_id = move.text_of(Move.SrcMsgId, "")
+    if not 0 < len(source_id) <= ID_LENGTH_MAX:
+        raise ProtocolError(Common.INVALID_XML, f"a SrcMsgId has 1 to {ID_LENGTH_MAX} characters")
     status, moved_to = _move(context, source_id, move)
     return Move.Response(
         Move.SrcMsgId(source_id),
@@ -45,11 +48,13 @@ def _move(context: Context, source_id: str, move: Element) -> tuple[Status, int 
     except NotFound:
         return Status.INVALID_DESTINATION, None
     try:
-        source = item_id_of(move.text_of(Move.SrcFldId, ""))
+        source = folders.get(account_id, item_id_of(move.text_of(Move.SrcFldId, "")))
         item_id = item_id_of(source_id)
-        if source == target.id:
+        if source.id == target.id:
             return Status.SAME_FOLDER, None
-        _check_source(account_id, source, item_id)
+        if source.content_class != target.content_class:
+            return Status.INVALID_DESTINATION, None
+        _check_source(account_id, source.id, item_id)
         return Status.SUCCESS, messages.move(account_id, item_id, target.id, changed_by=context.device.id)
     except NotFound:
         return Status.INVALID_SOURCE, None

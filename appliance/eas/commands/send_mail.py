@@ -10,10 +10,11 @@ from appliance.eas.context import Context
 from appliance.eas.status import Common, ProtocolError
 from appliance.errors import QuotaExceeded, TooLarge
 from appliance.mime.compose import ComposeError, NoRecipients
-from appliance.wbxml.codepages import ComposeMail
+from appliance.wbxml.codepages import ComposeMail, RightsManagement
 from appliance.wbxml.element import Element
 
 CLIENT_ID_LENGTH_MAX = 40  # characters, MS-ASCMD 2.2.3.28.2 ClientId
+NO_TEMPLATE = "00000000-0000-0000-0000-000000000000"  # MS-ASRM, TemplateID: rights management off
 
 
 def handle(context: Context, request: Element | None) -> None:
@@ -31,8 +32,16 @@ def mime_of(request: Element) -> bytes:
     return mime.data
 
 
-def check_client_id(context: Context, request: Element) -> ClientRequest:
-    """Return the request's identity; raises ProtocolError 118 when it was carried out before."""
+def check(context: Context, request: Element) -> ClientRequest:
+    """Return the request's identity; raises ProtocolError: 118 when it was carried out before.
+
+    What cannot be done as asked is refused, not left out: another account to send from (166), rights
+    management (168).
+    """
+    if request.text_of(ComposeMail.AccountId):
+        raise ProtocolError(Common.INVALID_ACCOUNT_ID, "no AccountId was ever handed out")
+    if request.text_of(RightsManagement.TemplateID, "") not in ("", NO_TEMPLATE):
+        raise ProtocolError(Common.IRM_FEATURE_DISABLED, "no rights management")
     client_id = request.text_of(ComposeMail.ClientId)
     if not client_id or len(client_id) > CLIENT_ID_LENGTH_MAX:
         raise ProtocolError(Common.INVALID_XML, f"a ClientId has 1 to {CLIENT_ID_LENGTH_MAX} characters")
@@ -44,7 +53,7 @@ def check_client_id(context: Context, request: Element) -> ClientRequest:
 
 def send(context: Context, request: Element, raw: bytes) -> None:
     """Submit a message under the request's ClientId; raises ProtocolError with what the phone is told."""
-    identity = check_client_id(context, request)
+    identity = check(context, request)
     try:
         outcome = submission.submit(
             context.account,

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 
 from appliance.accounts import accounts
 from appliance.devices import devices
+from appliance.eas import oof
 from appliance.eas.context import Context
 from appliance.eas.status import ProtocolError
 from appliance.eas.status import Settings as Status
 from appliance.eas.versions import at_least
-from appliance.wbxml.codepages import Settings
+from appliance.eas.vocabulary import is_known
+from appliance.wbxml.codepages import RightsManagement, Settings
 from appliance.wbxml.element import Element, Tag
 
 PROPERTIES_MAX = 5
@@ -25,13 +27,11 @@ def handle(context: Context, request: Element | None) -> Element:
     asked = request.children
     if not asked or len(asked) > PROPERTIES_MAX:
         raise ProtocolError(Status.PROTOCOL_ERROR, f"Settings has 1 to {PROPERTIES_MAX} properties")
-    answers = []
-    for element in asked:
-        answer = _PROPERTIES.get(element.tag)
-        if answer is None:
-            answers.append(element.tag(Settings.Status(Status.PROTOCOL_ERROR)))
-        else:
-            answers.append(answer(context, element))
+    tags = [element.tag for element in asked]
+    known = {tag for tag in _PROPERTIES if is_known(tag, context.version)}
+    if not set(tags) <= known or len(set(tags)) != len(tags):
+        raise ProtocolError(Status.PROTOCOL_ERROR, "an unknown property, or one of them twice")
+    answers = [_PROPERTIES[element.tag](context, element) for element in asked]
     return Settings.Settings(Settings.Status(Status.SUCCESS), answers)
 
 
@@ -72,24 +72,22 @@ def _user_information(context: Context, element: Element) -> Element:
     return Settings.UserInformation(Settings.Status(Status.SUCCESS), Settings.Get(known))
 
 
-def _oof(_context: Context, element: Element) -> Element:
-    """Say that out-of-office is off; setting it is refused rather than pretended.
-
-    A device whose Get is answered with an error hides the account's whole page.
-    """
-    if element.find(Settings.Get) is None:
-        return Settings.Oof(Settings.Status(Status.ACCESS_DENIED))
-    return Settings.Oof(Settings.Status(Status.SUCCESS), Settings.Get(Settings.OofState(0)))
-
-
 def _device_password(_context: Context, _element: Element) -> Element:
     """Refuse to keep a recovery password: no policy asks for one."""
-    return Settings.DevicePassword(Settings.Status(7))
+    return Settings.DevicePassword(Settings.Status(Status.DENIED_BY_POLICY))
+
+
+def _rights_management(_context: Context, _element: Element) -> Element:
+    """Say that there are no templates."""
+    return Settings.RightsManagementInformation(
+        Settings.Status(Status.SUCCESS), Settings.Get(RightsManagement.RightsManagementTemplates())
+    )
 
 
 _PROPERTIES: Mapping[Tag, Callable[[Context, Element], Element]] = {
     Settings.DeviceInformation: _device_information,
     Settings.UserInformation: _user_information,
-    Settings.Oof: _oof,
+    Settings.Oof: oof.answer,
     Settings.DevicePassword: _device_password,
+    Settings.RightsManagementInformation: _rights_management,
 }

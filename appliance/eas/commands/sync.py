@@ -11,10 +11,11 @@ import secrets
 from dataclasses import dataclass, replace
 
 from appliance import db
-from appliance.devices import devices, sync_states
+from appliance.devices import sync_states
 from appliance.devices.sync_states import State
-from appliance.eas import collection, heartbeat, sync_apply
+from appliance.eas import collection, heartbeat, sync_apply, sync_cache, tracing
 from appliance.eas.context import Context, Waiting
+from appliance.eas.drafts import Writer
 from appliance.eas.heartbeat import Ended
 from appliance.eas.status import ProtocolError
 from appliance.eas.status import Sync as Status
@@ -22,18 +23,10 @@ from appliance.eas.sync_apply import Outcome
 from appliance.eas.sync_delta import Cursor
 from appliance.eas.sync_key import Verdict, judge, wire_key
 from appliance.eas.sync_options import Options
-from appliance.eas.sync_request import (
-    CollectionRequest,
-    Limits,
-    OutOfLimit,
-    SyncRequest,
-    merge,
-    parse,
-    with_keys,
-    without_commands,
-)
+from appliance.eas.sync_request import CollectionRequest, Limits, OutOfLimit, SyncRequest, parse
+from appliance.eas.versions import is_early
 from appliance.errors import Conflict, NotFound
-from appliance.items.folder import Folder
+from appliance.items.folder import Folder, FolderType
 from appliance.store import changes, messages
 from appliance.wbxml.codec import decode, encode, encode_fragment
 from appliance.wbxml.codepages import AirSync
@@ -44,10 +37,19 @@ FILTER_INCOMPLETE_TASKS = 8
 
 @dataclass(slots=True)
 class Budget:
-    """What is left of one answer: items (the global WindowSize) and bytes."""
+    """What is left of one answer: items (the global WindowSize) and bytes.
+
+    The item that uses up the bytes is still sent, whatever its size, or it never would be; nothing comes
+    after it.
+    """
 
     items: int
     size_bytes: int
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more fits."""
+        return self.items <= 0 or self.size_bytes <= 0
 
 
 def handle(context: Context, request: Element | None) -> Element | Waiting | None:
@@ -56,70 +58,32 @@ def handle(context: Context, request: Element | None) -> Element | Waiting | Non
         context.world.eas.collections_per_sync_max,
         context.world.web.heartbeat_min_s,
         context.world.web.heartbeat_max_s,
+        context.world.eas.window_size_max,
+        context.version,
     )
     try:
-        asked = _complete(context, request, limits)
+        asked = sync_cache.complete(context, request, limits)
     except OutOfLimit as error:
         return AirSync.Sync(AirSync.Status(error.status), AirSync.Limit(error.limit))
     heartbeat.supersede(context.device.id)
     answer = _answer(context, asked)
-    if answer is not None or not asked.wait_s:
-        return answer
-    return _wait(context, encode(asked.element), asked, limits)
+    if answer is None or asked.wait_s or len(asked.collections) > 1:
+        sync_cache.remember(context, asked)
+    return answer if answer is not None or not asked.wait_s else _wait(context, asked, limits)
 
 
-def _complete(context: Context, request: Element | None, limits: Limits) -> SyncRequest:
-    """Return the whole request: an empty or partial one is completed from the cached one."""
-    device = context.device.id
-    cached = devices.sync_request(device)
-    if request is None:
-        if cached is None:
-            raise ProtocolError(Status.INCOMPLETE, "an empty Sync and no request to repeat")
-        return _current_keys(context, parse(decode(cached), limits))
-    asked = parse(request, limits)
-    if asked.is_partial:
-        if cached is None:
-            raise ProtocolError(Status.INCOMPLETE, "a partial Sync and no request to complete it")
-        given = {c.collection_id for c in asked.collections}
-        whole = parse(merge(request, decode(cached)), limits)
-        keyed = _current_keys(context, whole)
-        asked = replace(
-            whole,
-            collections=tuple(
-                mine if mine.collection_id in given else current
-                for mine, current in zip(whole.collections, keyed.collections, strict=True)
-            ),
-        )
-    worth_keeping = encode(without_commands(asked.element))
-    if worth_keeping != cached:
-        devices.remember_sync_request(device, worth_keeping)
-    return asked
-
-
-def _current_keys(context: Context, request: SyncRequest) -> SyncRequest:
-    keys = {}
-    for asked in request.collections:
-        try:
-            state = sync_states.load(context.device.id, sync_apply.item_id_of(asked.collection_id))
-        except NotFound:
-            state = None
-        if state is not None:
-            keys[asked.collection_id] = wire_key(state.generation, state.current)
-    return with_keys(request, keys)
-
-
-def _wait(context: Context, encoded: bytes, asked: SyncRequest, limits: Limits) -> Waiting:
+def _wait(context: Context, asked: SyncRequest, limits: Limits) -> Waiting:
     """Return the held answer. It keeps the encoded request only: thousands of these wait at once."""
+    encoded = encode(asked.element)
     folders = tuple(c.collection_id for c in asked.collections)
     wait_s, recheck_s = asked.wait_s, context.world.web.recheck_interval_s
-    is_keyless = context.request.body == b""
-    del asked
 
     def look() -> Element | None:
-        request = parse(decode(encoded), limits)
-        return _answer(
-            context, _current_keys(context, request) if is_keyless or request.is_partial else request
-        )
+        with db.snapshot():
+            news = collection.news(context, folders)
+        if len(news) == len(folders) and not any(news.values()):
+            return None
+        return _answer(context, parse(decode(encoded), limits))
 
     def resume() -> Element | None:
         found = heartbeat.hold(
@@ -143,20 +107,19 @@ def _answer(context: Context, request: SyncRequest) -> Element | None:
         answered = [
             fragment
             for asked in request.collections
-            if (fragment := _collection(context, asked, budget)) is not None
+            if (fragment := tracing.synced(context, asked, _collection(context, asked, budget))) is not None
         ]
     except Conflict as error:
         raise ProtocolError(Status.RETRY, str(error)) from error
+    except NotFound as error:
+        raise ProtocolError(Status.HIERARCHY_CHANGED, str(error)) from error
     return AirSync.Sync(AirSync.Collections(answered)) if answered else None
 
 
 def _collection(context: Context, asked: CollectionRequest, budget: Budget) -> Element | Fragment | None:
-    try:
-        folder = collection.find(context, asked.collection_id)
-    except NotFound as error:
-        raise ProtocolError(Status.HIERARCHY_CHANGED, "no such collection") from error
+    folder = collection.find(context, asked.collection_id)
     state = sync_states.load(context.device.id, folder.id)
-    _check_options(folder, asked.options)
+    _check_options(folder, asked)
     match judge(state, asked.sync_key):
         case Verdict.PRIME:
             return _prime(context, folder, asked, state)
@@ -167,10 +130,13 @@ def _collection(context: Context, asked: CollectionRequest, budget: Budget) -> E
             assert state is not None
             return _replay(context, folder, asked, state, budget)
         case _:
-            return _render("0", folder, Status.INVALID_SYNC_KEY)
+            return _render(context, "0", folder, Status.INVALID_SYNC_KEY)
 
 
-def _check_options(folder: Folder, options: Options | None) -> None:
+def _check_options(folder: Folder, asked: CollectionRequest) -> None:
+    options = asked.options
+    if asked.conversation_mode is not None and folder.content_class != "Email":
+        raise ProtocolError(Status.PROTOCOL_ERROR, "ConversationMode is for mail")
     if (
         options is not None
         and options.filter_type == FILTER_INCOMPLETE_TASKS
@@ -194,8 +160,8 @@ def _prime(context: Context, folder: Folder, asked: CollectionRequest, before: S
         supported="" if asked.supported is None else encode(asked.supported).hex(),
         revision=before.revision if before is not None else 0,
     )
-    sync_states.store(state, context.now)
-    return _render(wire_key(state.generation, 1), folder, Status.SUCCESS)
+    sync_states.store(state, context.now, answer=sync_states.NO_ANSWER)
+    return _render(context, wire_key(state.generation, 1), folder, Status.SUCCESS)
 
 
 def _replay(
@@ -206,8 +172,10 @@ def _replay(
     A different request under the old key starts again from what that key stood for; its changes are
     not lost, and what it repeats of the old ones does no harm.
     """
-    if state.answer is not None and state.request_digest == asked.digest:
-        return Fragment(collection.AIRSYNC_PAGE, state.answer[0], state.answer[1:])
+    if state.request_digest == asked.digest:
+        answer = sync_states.answer(state)
+        budget.size_bytes -= len(answer)
+        return Fragment(collection.AIRSYNC_PAGE, answer[0], answer[1:])
     return _advance(context, folder, asked, state, budget, from_previous=True)
 
 
@@ -221,17 +189,23 @@ def _advance(
     from_previous: bool = False,
 ) -> Fragment | None:
     options = asked.options or Options.from_json(state.options)
+    options = replace(options, conversation_mode=bool(asked.conversation_mode))
     base = state.previous_cursor if from_previous else state.cursor
     cursor = Cursor.from_json(base)
     outcomes: list[Outcome] = []
     if asked.commands:
         state, outcomes = sync_apply.apply(
-            state, asked, options, modseq=cursor.modseq, account_id=context.account.id, now=context.now
+            state,
+            asked,
+            options,
+            modseq=cursor.modseq,
+            writer=_writer(context),
+            is_drafts_folder=folder.type == FolderType.DRAFTS,
         )
     with db.snapshot():
-        fetched = _fetch(context, folder, outcomes, options)
+        responses = [_response(context, folder, outcome, options, budget) for outcome in outcomes]
         page = collection.Page(cursor)
-        if asked.get_changes is not False and budget.items > 0:
+        if asked.get_changes is not False and not budget.is_spent:
             page = collection.collect(
                 context,
                 folder,
@@ -244,16 +218,11 @@ def _advance(
         _remember(context, state, page.cursor, options)
         return None
     budget.items -= len(page.commands)
-    budget.size_bytes = max(budget.size_bytes - page.size_bytes, 0)
+    budget.size_bytes -= page.size_bytes
     number = state.current + 1
-    answer = _encoded(
-        _render(
-            wire_key(state.generation, number),
-            folder,
-            Status.SUCCESS,
-            responses=sync_apply.render(outcomes, fetched),
-            page=page,
-        )
+    answer = encode_fragment(
+        [_render(context, wire_key(state.generation, number), folder, Status.SUCCESS, responses, page)],
+        collection.AIRSYNC_PAGE,
     )
     sync_states.store(
         replace(
@@ -263,12 +232,16 @@ def _advance(
             cursor=page.cursor.to_json(),
             previous_cursor=base,
             request_digest=asked.digest,
-            answer=bytes((answer.exit_page,)) + answer.data,
             options=options.to_json(),
         ),
         context.now,
+        answer=bytes((answer.exit_page,)) + answer.data,
     )
     return answer
+
+
+def _writer(context: Context) -> Writer:
+    return Writer(context.account, context.device.id, context.version, context.world.hostname(), context.now)
 
 
 def _remember(context: Context, state: State, cursor: Cursor, options: Options) -> None:
@@ -278,30 +251,36 @@ def _remember(context: Context, state: State, cursor: Cursor, options: Options) 
         sync_states.store(kept, context.now)
 
 
-def _fetch(context: Context, folder: Folder, outcomes: list[Outcome], options: Options) -> dict[str, Element]:
-    """Return ApplicationData for the items a request fetches; absent ones are left out."""
-    fetched = {}
-    for outcome in outcomes:
-        if outcome.kind != "Fetch":
-            continue
-        try:
-            item_id = sync_apply.item_id_of(outcome.server_id)
-            message = messages.in_folder(context.account.id, folder.id, item_id)
-        except NotFound:
-            continue
-        fetched[outcome.server_id] = collection.application_data(context, message, options, {})
-    return fetched
+def _response(
+    context: Context, folder: Folder, outcome: Outcome, options: Options, budget: Budget
+) -> Element:
+    """Return what a command of the device is answered; a Fetch brings the item, as long as it fits."""
+    if outcome.kind != "Fetch":
+        return sync_apply.response(outcome, sync_apply.draft_data(context.account.id, outcome))
+    if budget.size_bytes <= 0:
+        return sync_apply.response(replace(outcome, status=Status.SERVER_ERROR))  # ask again, alone
+    try:
+        item_id = sync_apply.item_id_of(outcome.server_id)
+        message = messages.in_folder(context.account.id, folder.id, item_id)
+    except NotFound:
+        return sync_apply.response(replace(outcome, status=Status.OBJECT_NOT_FOUND))
+    element = collection.application_data(context, message, options, {})
+    data = encode_fragment([element], collection.AIRSYNC_PAGE)
+    budget.size_bytes -= len(data.data)
+    return sync_apply.response(outcome, data)
 
 
 def _render(
+    context: Context,
     key: str,
     folder: Folder,
     status: Status,
-    *,
     responses: list[Element] | None = None,
     page: collection.Page | None = None,
 ) -> Element:
+    # Up to 12.1 a collection says its class first. Source: MS-ASCMD 2.2.3.27.6 Class (Sync).
     return AirSync.Collection(
+        AirSync.Class(folder.content_class) if is_early(context.version) and folder.content_class else None,
         AirSync.SyncKey(key),
         AirSync.CollectionId(str(folder.id)),
         AirSync.Status(status),
@@ -309,7 +288,3 @@ def _render(
         AirSync.Responses(responses) if responses else None,
         AirSync.Commands(page.commands) if page is not None and page.commands else None,
     )
-
-
-def _encoded(element: Element) -> Fragment:
-    return encode_fragment([element], collection.AIRSYNC_PAGE)

@@ -8,16 +8,23 @@ Source: MS-ASAIRS 2.2.2 Elements, 3.2.5.1 (which body is sent).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
+from appliance.eas.content.meeting_request import calendar_of
+from appliance.eas.status import Common
 from appliance.eas.sync_options import HTML, MIME, PLAIN, BodyPreference, Options
+from appliance.ical.invitation import Invitation
 from appliance.items.message import Content, Message
 from appliance.mime.body import html_body, plain_body, truncate_html, truncate_utf8
+from appliance.mime.html import html_from_text, text_from_html
+from appliance.mime.new_text import new_html, new_plain
 from appliance.mime.structure import Part, Structure, StructureError, attachment_name
 from appliance.wbxml.codec import clean_text
 from appliance.wbxml.codepages import AirSyncBase
 from appliance.wbxml.element import Element
 
+BODY_PART_CHARS_MAX = 1_000_000  # of a body in which the message's own part is looked for
 METHOD_NORMAL, METHOD_EMBEDDED = 1, 5  # MS-ASAIRS 2.2.2.31 Method
 
 
@@ -53,10 +60,15 @@ class Source:
         except StructureError:
             return self._rescan(self.raw)
 
+    @property
+    def has_plain(self) -> bool:
+        """Whether `plain` is at hand without the bytes."""
+        return self._content.is_text_complete
+
     @cached_property
     def plain(self) -> str:
         """The whole plain text body, CRLF line ends."""
-        if self._content.is_text_complete:
+        if self.has_plain:
             return self._content.text
         return plain_body(self.raw, self.structure)
 
@@ -65,43 +77,95 @@ class Source:
         """The whole HTML body, made from the plain text where there is none."""
         return html_body(self.raw, self.structure) or ""
 
+    @cached_property
+    def invitation(self) -> Invitation | None:
+        """What the calendar of a meeting message says; None for other messages. Reads the bytes for these."""
+        if self.structure.calendar_part is None:
+            return None
+        return calendar_of(self.raw, self.structure, self.message.message_class)
+
+    @cached_property
+    def own_html(self) -> str:
+        """What the message itself says, without the older mail quoted at its end; as HTML."""
+        if self.structure.html_part is not None:
+            return new_html(self.html)
+        return html_from_text(new_plain(self.plain))
+
 
 def body(source: Source, options: Options) -> Element:
-    """Return the Body element in the form the options ask for."""
-    preference = choose(source.message, options)
-    if preference.type == MIME:
-        return _mime_body(source, preference, options)
-    text, cut = (source.html, truncate_html) if preference.type == HTML else (source.plain, truncate_utf8)
-    data, is_truncated = _cut(text, preference, cut)
-    return AirSyncBase.Body(
-        AirSyncBase.Type(preference.type),
+    """Return the Body element in the form the options ask for.
+
+    A form that must not be cut and does not fit gives way to the next; when none fits, the first one is
+    described without Data.
+    """
+    bodies = []
+    for preference in choose(source.message, options):
+        rendered, is_whole = _body(source, preference, options)
+        if is_whole or not preference.all_or_none:
+            return rendered
+        bodies.append(rendered)
+    return bodies[0]
+
+
+def body_part(source: Source, preference: BodyPreference) -> Element:
+    """Return the BodyPart element: what the message adds to its conversation.
+
+    Source: MS-ASAIRS 2.2.2.10 BodyPart, MS-ASCON 3.2.5.7 Sending a Message Part.
+    """
+    is_html = source.structure.html_part is not None
+    whole = source.html if is_html else source.plain
+    if len(whole) > BODY_PART_CHARS_MAX:
+        return AirSyncBase.BodyPart(
+            AirSyncBase.Status(Common.BODY_PART_CONVERSATION_TOO_LARGE),
+            AirSyncBase.Type(HTML),
+            AirSyncBase.EstimatedDataSize(_utf8_length(whole)),
+        )
+    text, limit = source.own_html, preference.truncation_size
+    data, is_cut = (text, False) if limit is None else truncate_html(text, limit)
+    if is_cut and preference.all_or_none:
+        data = ""
+    preview = " ".join(text_from_html(text).split())[: preference.preview] if preference.preview else ""
+    return AirSyncBase.BodyPart(
+        AirSyncBase.Status(1),
+        AirSyncBase.Type(HTML),
         AirSyncBase.EstimatedDataSize(_utf8_length(text)),
-        AirSyncBase.Truncated(1) if is_truncated else None,
+        AirSyncBase.Truncated(1) if is_cut else None,
         AirSyncBase.Data(data) if data else None,
-        _preview(source, preference, has_plain_data=preference.type == PLAIN and bool(data)),
+        AirSyncBase.Preview(preview) if preview else None,
     )
 
 
-def choose(message: Message, options: Options) -> BodyPreference:
-    """Return the preference that decides the body's form.
+def choose(message: Message, options: Options) -> list[BodyPreference]:
+    """Return the preferences that may decide the body's form, the best one first; at least one.
 
     1. MIME where MIMESupport calls for it; 2. the message's own form if the device lists it; 3. the
-    nearest one it lists. A device that lists nothing gets plain text.
+    nearest one it lists. A device that lists nothing we have gets plain text.
     """
     mime = options.preference(MIME)
     is_smime = message.message_class.upper().startswith("IPM.NOTE.SMIME")
     if options.mime_support == 2 or (options.mime_support == 1 and is_smime):
         if mime is not None:
-            return mime
+            return [mime]
         if is_smime:
-            return BodyPreference(MIME, options.mime_truncation)
-    own = HTML if message.native_body_type == HTML else PLAIN
-    nearest = (own, PLAIN if own == HTML else HTML)
-    for body_type in nearest:
-        preference = options.preference(body_type)
-        if preference is not None:
-            return preference
-    return mime or BodyPreference(PLAIN)
+            return [BodyPreference(MIME, options.mime_truncation)]
+    nearest = (HTML, PLAIN) if message.native_body_type == HTML else (PLAIN, HTML)
+    listed = [preference for form in nearest if (preference := options.preference(form)) is not None]
+    if listed:
+        return listed
+    if mime is not None:
+        return [mime]
+    return [replace(options.bodies[0], type=PLAIN) if options.bodies else BodyPreference(PLAIN)]
+
+
+def body_bytes(source: Source, options: Options) -> int:
+    """Return how many bytes of the message have to be decoded for the body; 0 when none at all."""
+    structure, form = source.structure, choose(source.message, options)[0].type
+    if options.body_part is not None and structure.html_part is not None:
+        form = HTML
+    if form == MIME or (form == PLAIN and source.has_plain):
+        return 0
+    numbers = structure.html_parts if form == HTML else (*structure.text_parts, *structure.html_parts)
+    return sum(part.end - part.start for part in map(structure.part, numbers))
 
 
 def attachments(structure: Structure, item_id: int) -> Element | None:
@@ -139,45 +203,47 @@ def _attachment(structure: Structure, part: Part, item_id: int) -> Element:
     )
 
 
-def _mime_body(source: Source, preference: BodyPreference, options: Options) -> Element:
-    """Return the Body of Type 4: the message's own bytes, byte for byte."""
-    raw = source.raw
-    limit = preference.truncation_size
-    if limit is None:
-        limit = options.mime_truncation
-    data = raw if limit is None else raw[:limit]
-    is_truncated = len(data) < len(raw)
-    if is_truncated and preference.all_or_none:
-        data = b""
-    return AirSyncBase.Body(
-        AirSyncBase.Type(MIME),
-        AirSyncBase.EstimatedDataSize(len(raw)),
-        AirSyncBase.Truncated(1) if is_truncated else None,
-        AirSyncBase.Data(_as_string(data)) if data else None,
-        _preview(source, preference, has_plain_data=False),
+def _body(source: Source, preference: BodyPreference, options: Options) -> tuple[Element, bool]:
+    """Return the Body in one form, and whether it is whole."""
+    data: str | bytes
+    if preference.type == MIME:
+        limit, size = preference.truncation_size, len(source.raw)
+        data, is_whole = _mime(source.raw, options.mime_truncation if limit is None else limit)
+    else:
+        is_html = preference.type == HTML
+        text, limit = source.html if is_html else source.plain, preference.truncation_size
+        cut = truncate_html if is_html else truncate_utf8
+        data, is_cut = (text, False) if limit is None else cut(text, limit)
+        size, is_whole = _utf8_length(text), not is_cut
+    if preference.all_or_none and not is_whole:
+        data = ""
+    element = AirSyncBase.Body(
+        AirSyncBase.Type(preference.type),
+        AirSyncBase.EstimatedDataSize(size),
+        None if is_whole else AirSyncBase.Truncated(1),
+        AirSyncBase.Data(data) if data else None,
+        _preview(source, preference, has_plain_data=preference.type == PLAIN and bool(data)),
     )
+    return element, is_whole
 
 
-def _as_string(data: bytes) -> str | bytes:
-    """Return bytes as the string MS-ASAIRS types them, or opaque when a string could not carry them.
+def _mime(raw: bytes, size_bytes: int | None) -> tuple[str | bytes, bool]:
+    """Return the message's own bytes, or the first of them, byte for byte, and whether that is all.
 
-    Mail with raw 8-bit text or control characters would otherwise reach the device altered, and its
-    signature broken.
+    They are a string, as MS-ASAIRS types them, or opaque when a string could not carry them: mail with raw
+    8-bit text or control characters would otherwise reach the device altered, and its signature broken.
+    A cut is made between characters, so that it does not turn a string into something opaque.
     """
+    data = raw if size_bytes is None else raw[:size_bytes]
+    is_whole = len(data) == len(raw)
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data
-    return text if clean_text(text) == text else data
-
-
-def _cut(
-    text: str, preference: BodyPreference, cut: Callable[[str, int], tuple[str, bool]]
-) -> tuple[str, bool]:
-    if preference.truncation_size is None:
-        return text, False
-    data, is_truncated = cut(text, preference.truncation_size)
-    return ("", True) if is_truncated and preference.all_or_none else (data, is_truncated)
+    except UnicodeDecodeError as error:
+        if is_whole or error.reason != "unexpected end of data" or error.start == 0:
+            return data, is_whole
+        data = data[: error.start]
+        text = data.decode("utf-8")
+    return (text if clean_text(text) == text else data), is_whole
 
 
 def _preview(source: Source, preference: BodyPreference, *, has_plain_data: bool) -> Element | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from appliance.eas.content import airsyncbase
 from appliance.eas.content.airsyncbase import Source
+from appliance.eas.content.meeting_request import meeting_request
 from appliance.eas.status import ProtocolError
 from appliance.eas.status import Sync as Status
 from appliance.eas.sync_delta import Part
@@ -20,7 +21,9 @@ from appliance.wbxml.element import Element, Tag
 FLAG_ACTIVE, FLAG_COMPLETE, FLAG_CLEARED = 2, 1, 0
 CATEGORIES_MAX = 300
 CATEGORY_LENGTH_MAX = 255
-FOLDED_CPID = 65001  # bodies always travel as UTF-8, whatever the sender wrote
+CPID_UTF_8 = 65001  # bodies always travel as UTF-8, whatever the sender wrote
+ADDRESSES_LENGTH_MAX = 32_768  # characters of To, Cc and From
+FLAG_TEXT_LENGTH_MAX = 1_024  # kept of a flag's texts, which a device may make as long as it likes
 
 _FLAG_DATES: tuple[tuple[Tag, str], ...] = (
     (Email.CompleteTime, "complete_time"),
@@ -34,32 +37,31 @@ _FLAG_DATES: tuple[tuple[Tag, str], ...] = (
 )
 
 
-def application_data(source: Source, options: Options, version: str, parts: Part | None = None) -> Element:
-    """Return the ApplicationData of a message: all of it, or only the parts that changed."""
-    return AirSync.ApplicationData(list(properties(source, options, version, parts)))
+def application_data(source: Source, options: Options, version: str) -> Element:
+    """Return the ApplicationData of a whole message."""
+    return AirSync.ApplicationData(list(properties(source, options, version)))
 
 
-def properties(
-    source: Source, options: Options, version: str, parts: Part | None = None
-) -> Iterator[Element]:
-    """Yield the elements of a message, or of the given parts of it.
-
-    Anything but Read, Flag and Categories is one part: when it changed, the whole item is sent.
-    """
+def properties(source: Source, options: Options, version: str) -> Iterator[Element]:
+    """Yield the elements of a message, in the order clients know."""
     message = source.message
-    if parts is not None and not parts & Part.CONTENT:
-        if parts & Part.READ:
-            yield Email.Read(message.is_read)
-        if parts & Part.FLAG:
-            yield flag_element(message.flag)
-        if parts & Part.CATEGORIES:
-            yield categories_element(message.categories)
-        return
     yield from _headers(message)
-    yield from _content(source, options)
+    yield from _content(source, options, version)
     yield from _conversation(message)
     if at_least(version, "16.0"):
         yield from _draft(message)
+
+
+def changed_parts(message: Message, parts: Part) -> Element:
+    """Return the ApplicationData of a message of which only Read, Flag or Categories changed.
+
+    Anything else is one part with the content: when it changed, the whole item is sent.
+    """
+    return AirSync.ApplicationData(
+        Email.Read(message.is_read) if parts & Part.READ else None,
+        flag_element(message.flag) if parts & Part.FLAG else None,
+        categories_element(message.categories) if parts & Part.CATEGORIES else None,
+    )
 
 
 def placeholder(message: Message) -> Element:
@@ -74,7 +76,7 @@ def placeholder(message: Message) -> Element:
             AirSyncBase.Type(1), AirSyncBase.EstimatedDataSize(len(text)), AirSyncBase.Data(text)
         ),
         Email.MessageClass("IPM.Note"),
-        Email.InternetCPID(FOLDED_CPID),
+        Email.InternetCPID(CPID_UTF_8),
         AirSyncBase.NativeBodyType(1),
         Email2.ConversationId(message.conversation_id),
         Email2.ConversationIndex(message.conversation_index),
@@ -115,10 +117,10 @@ def parse_flag(element: Element, before: Flag | None) -> Flag | None:
     default_type = before.flag_type if before is not None else "Flag for follow up"
     return Flag(
         status=status,
-        flag_type=element.text_of(Email.FlagType) or default_type,
-        subject=element.text_of(Tasks.Subject) or None,
+        flag_type=element.text_of(Email.FlagType, "")[:FLAG_TEXT_LENGTH_MAX] or default_type,
+        subject=element.text_of(Tasks.Subject, "")[:FLAG_TEXT_LENGTH_MAX] or None,
         reminder_set=None if is_reminding is None else element.flag_of(Tasks.ReminderSet),
-        sub_ordinal_date=element.text_of(Tasks.SubOrdinalDate) or None,
+        sub_ordinal_date=element.text_of(Tasks.SubOrdinalDate, "")[:FLAG_TEXT_LENGTH_MAX] or None,
         **dates,
     )
 
@@ -136,7 +138,8 @@ def parse_categories(element: Element) -> tuple[str, ...]:
 
 def date_time(moment: datetime) -> str:
     """Return a dateTime as Email, Tasks and Settings write it. Source: MS-ASDTYPE 2.3."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 def parse_date_time(text: str | None) -> datetime | None:
@@ -148,16 +151,16 @@ def parse_date_time(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ProtocolError(Status.CONVERSION_ERROR, "not a date and time") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _headers(message: Message) -> Iterator[Element]:
-    yield Email.To(message.to)
+    yield Email.To(message.to[:ADDRESSES_LENGTH_MAX])
     if message.cc:
-        yield Email.Cc(message.cc)
-    yield Email.From(message.sender_from)
+        yield Email.Cc(message.cc[:ADDRESSES_LENGTH_MAX])
+    yield Email.From(message.sender_from[:ADDRESSES_LENGTH_MAX])
     yield Email.Subject(message.subject)
     if message.reply_to:
         yield Email.ReplyTo(message.reply_to)
@@ -169,16 +172,24 @@ def _headers(message: Message) -> Iterator[Element]:
     yield Email.Read(message.is_read)
 
 
-def _content(source: Source, options: Options) -> Iterator[Element]:
+def _content(source: Source, options: Options, version: str) -> Iterator[Element]:
     message = source.message
     attached = airsyncbase.attachments(source.structure, message.id)
     if attached is not None:
         yield attached
-    yield airsyncbase.body(source, options)
+    part = options.body_part if at_least(version, "14.1") else None
+    if part is None or options.bodies:
+        yield airsyncbase.body(source, options)
+    if part is not None:
+        yield airsyncbase.body_part(source, part)
     yield Email.MessageClass(message.message_class)
-    yield Email.InternetCPID(FOLDED_CPID)
+    meeting = source.invitation
+    if meeting is not None:
+        yield meeting_request(meeting, message.received_at, version)
+    yield Email.InternetCPID(CPID_UTF_8)
     yield flag_element(message.flag)
-    yield Email.ContentClass("urn:content-classes:message")
+    kind = "message" if meeting is None else "calendarmessage"
+    yield Email.ContentClass(f"urn:content-classes:{kind}")
     yield AirSyncBase.NativeBodyType(message.native_body_type)
 
 

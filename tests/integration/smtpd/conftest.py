@@ -2,11 +2,13 @@
 
 import pytest
 
-from smtpd.tls import Certificate
-from tests.integration.smtpd.world import write_certificate
+from appliance.net.tls import Certificate
+from smtpd.tls import SERVER_CIPHERS
+from tests.clients.dialog import HOSTNAME
+from tests.fixtures.certificate import write_pair
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A self-signed one for the dialogs' host name."""
-    return Certificate(*write_certificate(tmp_path_factory.mktemp("tls")))
+    return Certificate(*write_pair(tmp_path_factory.mktemp("tls"), HOSTNAME), ciphers=SERVER_CIPHERS)

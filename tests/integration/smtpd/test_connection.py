@@ -10,8 +10,8 @@ import pytest
 
 from appliance import metrics
 from appliance.errors import PermanentFailure, QuotaExceeded, TemporaryFailure, TooLarge
+from appliance.net.tls import Certificate
 from smtpd.port import Deadlines
-from smtpd.tls import Certificate
 from tests.integration.smtpd.world import RECEPTION, SUBMISSION, SUBMISSIONS, Edge, SocketWire, edge
 
 QUICK = Deadlines(command_s=0.4, data_s=0.4, message_s=1.2, write_s=0.5, handshake_s=0.4)
@@ -389,8 +389,8 @@ def test_ipv6(certificate: Certificate) -> None:
 
 def test_no_certificate_no_tls(certificate: Certificate) -> None:
     class Nothing:
-        def context(self) -> ssl.SSLContext | None:
-            return None
+        def context(self) -> ssl.SSLContext:
+            raise OSError("no certificate")
 
     with edge(RECEPTION, Nothing()) as server:
         wire = greeted(server)

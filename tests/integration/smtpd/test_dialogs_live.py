@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smtpd.tls import Certificate
+from appliance.net.tls import Certificate
 from tests.clients import dialog
 from tests.integration.smtpd.world import PORTS, edge
 

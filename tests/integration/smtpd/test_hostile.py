@@ -5,12 +5,15 @@ import ssl
 import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from appliance import metrics
+from appliance.net.tls import Certificate
 from appliance.smtp.data import DataState
-from smtpd.tls import Certificate
+from tests.clients.dialog import HOSTNAME
+from tests.fixtures.certificate import write_pair
 from tests.integration.smtpd.world import PORTS, RECEPTION, SocketWire, edge
 from tests.unit.smtp.test_data import SEQUENCES
 
@@ -156,23 +159,18 @@ def test_refusals_are_counted(certificate: Certificate) -> None:
     assert (count("bare_line_break"), count("rcpt")) == (before[0] + 1, before[1] + 1)
 
 
-def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: object, certificate: Certificate) -> None:
-    from pathlib import Path
-
-    from tests.integration.smtpd.world import write_certificate
-
-    assert isinstance(tmp_path, Path)
-    chain, key = write_certificate(tmp_path)
+def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path) -> None:
+    chain, key = write_pair(tmp_path, HOSTNAME)
     current = Certificate(chain, key)
     with edge(PORTS["submissions"], current) as server:
         first = served(server.number)
         assert served(server.number) == first
-        write_certificate(tmp_path)
-        assert current.reload()
+        write_pair(tmp_path, HOSTNAME)
+        current.reload()
         second = served(server.number)
         assert second != first
         key.write_text("half a key")
-        assert not current.reload()
+        current.reload()
         assert served(server.number) == second
 
 

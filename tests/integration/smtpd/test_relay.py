@@ -9,10 +9,10 @@ from random import Random
 import pytest
 
 from appliance.net.resolver import DnsResolver
+from appliance.net.tls import Certificate
 from smtpd.outcome import Delivered, Failed, Outcome, Retry
 from smtpd.relay import Relay, RelayConfig, RelayMessage
 from smtpd.remote import RelayDeadlines
-from smtpd.tls import Certificate
 from tests.fakes.dns import SERVFAIL, FakeDns, Zones
 from tests.fakes.mx import CLOSE, SILENCE, FakeMx
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smtpd.tls import Certificate
+from appliance.net.tls import Certificate
 from tests.clients.dialog import PASSWORD
 from tests.integration.smtpd.world import RECEPTION, SUBMISSION, SUBMISSIONS, edge
 

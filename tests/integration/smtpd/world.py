@@ -1,31 +1,25 @@
 """The SMTP edge on loopback with services in memory: what the dialogs and the tests around it talk to."""
 
 import socket
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from appliance.accounts.login import WrongCredentials
 from appliance.errors import TemporaryFailure
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
+from appliance.net.listening import bind
 from appliance.smtp.session_config import SessionConfig, SessionKind
 from smtpd.conversation import Stores
-from smtpd.listeners import Listener, bind
+from smtpd.listeners import Listener
 from smtpd.port import Deadlines, Port
 from smtpd.services import RecipientVerdict
 from smtpd.spool import SpoolBudget
 from smtpd.tls import TlsSource
 from tests.clients.dialog import DOMAIN, HOSTNAME, PASSWORD, USERS
+from tests.fixtures.certificate import trusting_anyone
 
 REPLY_S = 5.0
 ALICE = Account(
@@ -102,7 +96,7 @@ class Edge:
 
     @property
     def number(self) -> int:
-        return int(self.listener.address[1])
+        return int(self.listener.address.rpartition(":")[2])
 
     def connect(self) -> "SocketWire":
         return SocketWire(self.number, tls=self.listener.port.is_implicit_tls)
@@ -133,8 +127,22 @@ def edge(
 class SocketWire:
     """A dialog's wire over a real connection."""
 
-    def __init__(self, number: int, *, tls: bool = False, host: str = "127.0.0.1") -> None:
-        self.sock = socket.create_connection((host, number), timeout=REPLY_S)
+    def __init__(
+        self,
+        number: int,
+        *,
+        tls: bool = False,
+        host: str = "127.0.0.1",
+        path: str = "",
+        patience_s: float = REPLY_S,
+    ) -> None:
+        """path: of a Unix socket, instead of host and number."""
+        if path:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(patience_s)
+            self.sock.connect(path)
+        else:
+            self.sock = socket.create_connection((host, number), timeout=patience_s)
         self._buffer = b""
         if tls:
             self.start_tls()
@@ -170,41 +178,10 @@ class SocketWire:
         return self.read_reply()
 
     def start_tls(self) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.sock = context.wrap_socket(self.sock)
+        self.sock = trusting_anyone().wrap_socket(self.sock)
 
     def half_close(self) -> None:
         self.sock.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self.sock.close()
-
-
-def write_certificate(folder: Path, name: str = HOSTNAME) -> tuple[Path, Path]:
-    """Write a self-signed certificate and its key; return both paths."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    chain, private = folder / "cert.pem", folder / "key.pem"
-    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return chain, private

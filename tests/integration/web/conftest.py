@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 import pytest
 
 from appliance.domains import certificates
+from tests.fixtures.certificate import trusting_anyone
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 30.0
@@ -129,9 +130,7 @@ class ServerProcess:
         return Wire(socket.create_connection(self.http))
 
     def connect_tls(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> Wire:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        context = trusting_anyone()
         context.minimum_version = context.maximum_version = version
         return Wire(context.wrap_socket(socket.create_connection(self.https)))
 

@@ -13,12 +13,12 @@ from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from appliance import bus, logs, metrics  # noqa: E402
+from appliance.net.tls import Certificate  # noqa: E402
 from appliance.settings import Config  # noqa: E402
 from tests.unit.web import standin  # noqa: E402
 from web import worker  # noqa: E402
 from web.app import create_app  # noqa: E402
 from web.gunicorn_conf import Endpoint, Server, Serving  # noqa: E402
-from web.tls import Certificate  # noqa: E402
 
 
 class Product:
@@ -47,7 +47,7 @@ def main() -> None:
     config = replace(Config(), data_dir=arguments.data)
     logs.setup(config.logs_dir, to_stderr=True)
     metrics.setup(config.metrics_dir)
-    certificate = Certificate(arguments.data / "cert.pem", arguments.data / "key.pem")
+    certificate = Certificate(arguments.data / "cert.pem", arguments.data / "key.pem", alpn=worker.ALPN)
     endpoints = []
     for entry in arguments.sockets:
         kind, _, fd = entry.partition("=")

@@ -30,7 +30,7 @@ def load(tmp_path: Path, text: str) -> Config:
 def test_without_a_file_everything_is_default():
     loaded = config.load()
     assert loaded == dataclasses.replace(Config(), data_dir=Path("/var/lib/appliance"))
-    assert loaded.eas.versions == ("14.1", "16.1")
+    assert loaded.eas.versions == ("12.1", "14.0", "14.1", "16.0", "16.1")
     assert loaded.reception.size_bytes_max == 36_700_160
 
 

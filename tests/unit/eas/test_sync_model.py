@@ -49,6 +49,7 @@ class PhoneUnderTest:
         self.syncing = Syncing(self.mailbox, self.send, lambda: 0)
         self.filter_type = 0
         self.lost: dict[bytes, bytes] = {}
+        self.let_go: set[str] = set()
 
     def send(
         self, document: Element | None, *, timeout_s: float | None = None, lose: Lose | None = None
@@ -66,6 +67,11 @@ class PhoneUnderTest:
             raise LostResponse("answer lost")
         self.lost.clear()
         return decode(response.body) if response.body else None
+
+    def unexplained(self) -> list[str]:
+        """Return the anomalies, but for Deletes of what the phone and another let go at the same time."""
+        explained = [f"Delete of {item}, which the phone does not hold" for item in self.let_go]
+        return [found for found in self.mailbox.anomalies if not found.endswith(tuple(explained))]
 
     def sync(self, folder_id: int, commands: tuple[object, ...] = (), **options: object) -> None:
         wanted = Options(filter_type=self.filter_type, body=BODY)
@@ -179,6 +185,7 @@ class ManyPhones(RuleBasedStateMachine):
         response = answers[0].require(MoveTag.Response)
         if response.int_of(MoveTag.Status) == 3:
             del phone.mailbox.collection(str(self.inbox)).items[item]
+            phone.let_go.add(item)
 
     def teardown(self) -> None:
         if not hasattr(self, "phones"):
@@ -189,7 +196,7 @@ class ManyPhones(RuleBasedStateMachine):
                     self.try_sync(number, folder_id, window=3, pages=None, lose=None)  # what was lost
                     self.try_sync(number, folder_id, window=3, pages=None, lose=None)
                     self.check(phone, folder_id)
-                assert phone.mailbox.anomalies == []
+                assert phone.unexplained() == []
         finally:
             db.close()
             shutil.rmtree(self.directory)
@@ -216,6 +223,8 @@ class ManyPhones(RuleBasedStateMachine):
         if not collection.items or collection.unanswered is not None:
             return
         item = sorted(collection.items)[pick % len(collection.items)]
+        if command is Delete:
+            phone.let_go.add(item)
         try:
             phone.sync(self.inbox, (command(item),), pages_max=1, lose=lose)  # type: ignore[operator]
         except LostResponse:

@@ -57,6 +57,13 @@ def test_bcc_is_a_recipient_and_does_not_leave() -> None:
     assert prepared.raw.startswith(HEAD)
 
 
+def test_a_blank_before_the_colon_hides_no_field_from_other_readers() -> None:
+    prepared = prepare(HEAD + b"X-Mailer \t: phone\r\n  folded\r\nBcc : b@x.test\r\n\r\nhi\r\n")
+    assert prepared.bcc == ("b@x.test",)
+    assert prepared.raw.startswith(HEAD + b"X-Mailer: phone\r\n  folded\r\n")
+    assert email.message_from_bytes(prepared.raw)["Message-ID"] == prepared.message_id
+
+
 def test_missing_fields_are_added_and_present_ones_kept() -> None:
     added = prepare(HEAD + b"\r\nhi")
     headers = parse_headers(added.raw)
@@ -272,6 +279,16 @@ def test_forwarding_keeps_every_attachment_byte_for_byte(path: object) -> None:
     assert plain_body(raw, after).startswith("look\r\n\r\n-------- Forwarded message --------\r\n")
     headers = email.message_from_bytes(raw, policy=email.policy.compat32)
     assert not headers.defects
+
+
+def test_a_bare_cr_in_the_header_of_an_attachment_does_not_break_it_when_forwarded() -> None:
+    original = (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX-A:\r\r\nContent-Type: a/b\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b--\r\n"
+    )
+    raw = compose_forward(HEAD + b"\r\nhi\r\n", original)
+    [attachment] = scan(raw).attachment_parts()
+    assert (attachment.content_type, decode_leaf(raw, attachment)) == ("a/b", b"hello")
 
 
 def test_a_message_without_text_gets_a_text_part() -> None:

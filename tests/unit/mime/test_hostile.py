@@ -233,6 +233,19 @@ def test_nul_bytes_and_controls() -> None:
     assert summary.text == "text\r\n"
 
 
+def test_controls_in_ids_keywords_and_labels() -> None:
+    _, summary = read(
+        b"Message-ID: <a\x01@b>\r\nReferences: <c\x7f@d> <e@f>\r\nAuto-Submitted: auto-\x1bx\r\n\r\n"
+    )
+    assert (summary.message_id, summary.references, summary.auto_submitted) == (None, ("<e@f>",), "auto-x")
+    structure, _ = read(b'Content-Type: text/plain; charset="utf-8*\x01"\r\n\r\n')
+    assert structure.root.charset == "utf-8*"
+    structure, _ = read(
+        b'Content-Type: multipart/report; report-type="a\x01b"; boundary=c\r\n\r\n--c\r\n\r\n--c--'
+    )
+    assert structure.report_type == "ab"
+
+
 def test_lone_carriage_returns() -> None:
     _, summary = read(b"Subject: a\rBcc: b@c.test\r\n\r\none\rtwo\r\r\nthree")
     assert summary.subject == "aBcc: b@c.test"

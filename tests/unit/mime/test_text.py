@@ -214,11 +214,25 @@ def test_plain_text_survives_html_and_back(text: str) -> None:
     assert back.split() == text.split()
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<html><body><p>a</p></body></html><p>footer</p>", "a\n\nfooter"),
+        ("<html><body>a</body></html>\r\nfooter", "a\nfooter"),
+        ("<html><body>a</body></HTML ><html><head><title>t</title></head><body>b</body></html>", "a\nb"),
+        ("a</html>b", "a b"),
+    ],
+)
+def test_text_behind_the_end_of_the_document_is_read(html: str, text: str) -> None:
+    assert text_from_html(html) == text
+
+
 def test_html_pieces() -> None:
     document = "<html><head><style>a{}</style></head><BODY class=x>in</BODY></html>"
     assert body_fragment(document) == "<style>a{}</style>in"
     assert append_html(document, "<p>") == document.replace("</BODY>", "<p></BODY>")
     assert append_html("x", "y") == "xy"
+    assert body_fragment("<body>in</body></html>\n<p>footer</p>").split() == ["in", "<p>footer</p>"]
     assert (
         html_from_text("a  b\r\n <c>")
         == "<html><body><div>a&nbsp; b<br>\r\n&nbsp;&lt;c&gt;</div></body></html>"

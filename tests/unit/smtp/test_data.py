@@ -106,6 +106,22 @@ def test_flaws_do_not_depend_on_the_cut(step: int) -> None:
     assert flaw_of(row * 300 + b".\r\n", step) is DataState.OVERRUN
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(
+    ("octets", "expected"),
+    [(b"x" * 60 + b"\n", DataState.OVERRUN), (b"x" * 50 + b"\n", DataState.BARE_LINE_BREAK)],
+    ids=["too much first", "bare first"],
+)
+def test_which_of_two_reasons_to_stop_does_not_depend_on_the_cut(
+    octets: bytes, expected: DataState, step: int
+) -> None:
+    reader = DataReader(10, 50, 100)
+    for at in range(0, len(octets), step):
+        if reader.state is DataState.READING:
+            reader.feed(octets[at : at + step])
+    assert reader.state is expected
+
+
 def test_a_refused_message_is_not_handed_over() -> None:
     reader = DataReader(100, 10_000, 10_000)
     assert reader.feed(b"x" * 200) == b""

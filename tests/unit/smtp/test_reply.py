@@ -22,6 +22,25 @@ def test_text_cannot_leave_its_line() -> None:
     assert wire == b"550-5.1.1 no  250 2.0.0 yes\r\n550 5.1.1 ?\r\n"
 
 
+@pytest.mark.parametrize("control", ["\x85", "\x9b", "\u2028", "\u2029", "\0"])
+def test_a_reply_is_one_line_in_a_log(control: str) -> None:
+    parser = ReplyParser()
+    parser.feed(f"550 5.1.1{control}a{control}b\r\n".encode())
+    reply = parser.next_reply()
+    assert reply is not None
+    assert (reply.enhanced, str(reply)) == ("5.1.1", "550 5.1.1 a b")
+    assert str(Reply(550, None, f"a{control}b")) == "550 a b"
+
+
+def test_digits_of_other_scripts_make_no_enhanced_code() -> None:
+    parser = ReplyParser()
+    parser.feed("550 5.\u0663.1 no\r\n".encode())
+    reply = parser.next_reply()
+    assert reply is not None
+    assert reply.enhanced is None
+    assert reply.to_bytes() == b"550 5.?.1 no\r\n"
+
+
 def test_long_text_continues_on_further_lines() -> None:
     lines = Reply(550, "5.7.1", "word " * 300, "x" * 1200).to_bytes().split(b"\r\n")
     assert all(len(line) + 2 <= 512 for line in lines)

@@ -12,7 +12,7 @@ def settled(scheme: str = "http", **environ: str) -> Environ:
     return seen
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "10.1.200.3", ""])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "10.1.200.3", "::ffff:127.0.0.1", ""])
 def test_a_trusted_proxy_names_client_and_scheme(peer: str) -> None:
     seen = settled(
         REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR="6.6.6.6, 203.0.113.9", HTTP_X_FORWARDED_PROTO="https"
@@ -34,6 +34,12 @@ def test_behind_our_own_tls_nobody_is_a_proxy() -> None:
 @pytest.mark.parametrize("value", ["", "unknown", "1.2.3.4:80", "evil\nname"])
 def test_a_proxy_that_names_no_address_is_the_client_itself(value: str) -> None:
     assert settled(REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=value)["REMOTE_ADDR"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_client_through_a_socket_of_both_families_has_its_ipv4_address(scheme: str) -> None:
+    seen = settled(scheme, REMOTE_ADDR="::ffff:203.0.113.1")
+    assert (seen["REMOTE_ADDR"], seen[RECORD_KEY].remote) == ("203.0.113.1", "203.0.113.1")
 
 
 def test_every_request_has_its_own_id() -> None:

@@ -1,0 +1,1 @@
+ALTER TABLE "device" ADD COLUMN "offered_versions" TEXT DEFAULT '' NOT NULL;

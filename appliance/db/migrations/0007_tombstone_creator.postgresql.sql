@@ -1,0 +1,1 @@
+ALTER TABLE "tombstone" ADD COLUMN "created_by" BIGINT;

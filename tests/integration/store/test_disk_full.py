@@ -1,0 +1,105 @@
+"""The disk fills up: deliveries are refused for now, nothing is half stored, and room makes it go on.
+
+A small file system in memory is mounted for it, which needs root; without, these tests are skipped (what a
+failing write to a blob file leaves behind is tested everywhere, in `tests/unit/store/test_blobs`).
+"""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance import db
+from appliance.delivery import inbound
+from appliance.errors import TemporaryFailure
+from appliance.store import blobs, messages
+from tests.fixtures.database import Place
+from tests.unit.store import mailbox
+from tests.unit.store.mailbox import HOSTNAME, envelope, listing, mail, raw_of
+
+SIZE = "24m"
+BALLAST_BYTES = 4_000_000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of a few megabytes."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(tmp_path)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("size", [2_000, 60_000, 400_000])
+def test_full_and_free_again(small_disk: Path, size: int) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(BALLAST_BYTES))
+    place = Place("sqlite", small_disk)
+    place.open()
+    try:
+        with mailbox.configured(small_disk):
+            anna = mailbox.account("anna")
+            acknowledged = _fill(size)
+            assert _stored(anna.id) == acknowledged
+            ballast.unlink()
+            raw = mail("after", size=size)
+            inbound.deliver(envelope("anna"), raw, hostname=HOSTNAME)  # without a restart
+            acknowledged.add(raw)
+            assert _stored(anna.id) == acknowledged
+            mailbox.check_invariants()
+        place.reopen()
+        assert _stored(anna.id) == acknowledged
+        with db.connection():
+            rows = db.proxy.execute_sql("PRAGMA integrity_check").fetchall()
+        assert rows == [("ok",)]
+    finally:
+        db.close()
+
+
+def test_room_is_made_by_deleting_and_collecting(small_disk: Path) -> None:
+    """Deleting needs room itself: the log grows by about 100 kB each time before it is used again."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(2 * BALLAST_BYTES))
+    place = Place("sqlite", small_disk)
+    place.open()
+    try:
+        with mailbox.configured(small_disk):
+            anna = mailbox.account("anna")
+            acknowledged = _fill(400_000)
+            ballast.unlink()
+            for found in listing(anna.id)[:20]:
+                messages.delete(anna.id, found.id)
+            assert blobs.collect(older_than_s=0) >= 20
+            assert len(_fill(400_000)) >= 20
+            assert len(_stored(anna.id) & acknowledged) == len(acknowledged) - 20
+            mailbox.check_invariants()
+    finally:
+        db.close()
+
+
+def _fill(size: int) -> set[bytes]:
+    """Deliver until the disk is full, and a few times more; return what was acknowledged."""
+    acknowledged = set()
+    refused = 0
+    while refused < 5:
+        raw = mail(size=size)
+        try:
+            inbound.deliver(envelope("anna"), raw, hostname=HOSTNAME)
+        except TemporaryFailure:
+            refused += 1
+        else:
+            acknowledged.add(raw)
+    assert acknowledged
+    return acknowledged
+
+
+def _stored(account_id: int) -> set[bytes]:
+    return {raw_of(account_id, found.id).partition(b"\r\n")[2] for found in listing(account_id)}

@@ -1,0 +1,87 @@
+"""Settings: the device's introduction, the user's addresses, the order of answers. Oof has its own tests."""
+
+import pytest
+
+from appliance import db
+from appliance.accounts import accounts
+from appliance.db.tables import Device
+from appliance.wbxml.codepages import AirSync, RightsManagement
+from appliance.wbxml.codepages import Settings as Tag
+from tests.covers import covers
+
+USER = Tag.UserInformation(Tag.Get())
+OOF = Tag.Oof(Tag.Get(Tag.BodyType("Text")))
+
+
+def ask(phone, *properties, **headers):
+    return phone.asked("Settings", Tag.Settings(list(properties)), **headers)
+
+
+def introduction(*children):
+    return Tag.DeviceInformation(Tag.Set(list(children)))
+
+
+@covers("MS-ASCMD_R4392")
+@pytest.mark.parametrize("version", ["14.1", "16.1"])
+def test_user_information(phone, version):
+    accounts.add_alias(phone.account.id, "info@example.test")
+    answer = ask(phone, USER, version=version)
+    assert answer.int_of(Tag.Status) == 1
+    known = answer.require(Tag.UserInformation).require(Tag.Get).require(Tag.Accounts).require(Tag.Account)
+    addresses = known.require(Tag.EmailAddresses)
+    assert [e.text for e in addresses.find_all(Tag.SMTPAddress)] == ["anna@example.test", "info@example.test"]
+    assert addresses.text_of(Tag.PrimarySmtpAddress) == "anna@example.test"
+
+
+def test_device_information(phone):
+    answer = ask(
+        phone, introduction(Tag.Model("iPad"), Tag.PhoneNumber("+49 30 1"), Tag.EnableOutboundSMS(0))
+    )
+    assert answer.require(Tag.DeviceInformation).int_of(Tag.Status) == 1
+    with db.connection():
+        row = Device.select().get()
+    assert (row.model, row.phone_number) == ("iPad", "+49 30 1")
+
+
+def test_what_a_device_says_of_itself_is_cut(phone):
+    ask(phone, introduction(Tag.FriendlyName("x" * 100_000)))
+    with db.connection():
+        assert len(Device.select().get().friendly_name) == 1_024
+
+
+@covers("MS-ASCMD_R481")
+def test_several_properties_are_answered_in_their_order(phone):
+    answer = ask(phone, OOF, introduction(Tag.Model("x")), USER)
+    assert [child.tag.name for child in answer] == ["Status", "Oof", "DeviceInformation", "UserInformation"]
+
+
+def test_what_is_not_there(phone):
+    answer = ask(phone, Tag.DevicePassword(Tag.Set(Tag.Password("secret"))))
+    assert answer.require(Tag.DevicePassword).int_of(Tag.Status) == 7
+    answer = ask(phone, Tag.RightsManagementInformation(Tag.Get())).require(Tag.RightsManagementInformation)
+    templates = answer.require(Tag.Get).require(RightsManagement.RightsManagementTemplates)
+    assert (answer.int_of(Tag.Status), templates.children) == (1, [])
+
+
+@covers("MS-ASCMD_R5845")
+@pytest.mark.parametrize("element", [Tag.DeviceInformation(), Tag.UserInformation()], ids=str)
+def test_a_property_that_asks_nothing(phone, element):
+    assert ask(phone, element).require(element.tag).int_of(Tag.Status) == 2
+
+
+@covers("MS-ASCMD_R483")
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        Tag.Settings(),
+        AirSync.Sync(),
+        Tag.Settings(USER, USER),
+        Tag.Settings(USER, Tag.Status(1)),
+        Tag.Settings([USER] * 6),
+    ],
+    ids=["empty", "bare", "root", "twice", "unknown", "six"],
+)
+def test_malformed(phone, document):
+    answer = phone.asked("Settings", document)
+    assert [(child.tag.name, child.text) for child in answer] == [("Status", "2")]

@@ -1,0 +1,194 @@
+"""SmartReply and SmartForward: what the server adds, what it leaves alone, what it marks."""
+
+import pytest
+
+from appliance import db
+from appliance.items.folder import FolderType
+from appliance.store import messages
+from appliance.wbxml.codepages import AirSync, ComposeMail, Email2
+from tests.covers import covers
+
+ORIGINAL = (
+    b"From: Bert <bert@example.test>\r\nTo: anna@example.test\r\nSubject: plan\r\n"
+    b"Message-ID: <plan@example.test>\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/plain\r\n\r\nthe original words\r\n"
+    b"--b\r\nContent-Type: text/csv; name=plan.csv\r\nContent-Disposition: attachment\r\n\r\n"
+    b"a,b,c\r\n--b--\r\n"
+)
+NEW = b"From: anna@example.test\r\nTo: bert@example.test\r\nSubject: Re: plan\r\n\r\nmy answer\r\n"
+
+
+@pytest.fixture
+def bert(phone):
+    return phone.server.account("bert")
+
+
+@pytest.fixture
+def original(phone, inbox):
+    item = phone.server.file_raw(phone.account, inbox, ORIGINAL)
+    phone.prime(inbox)
+    return item
+
+
+def document(root, source, client_id="c1", mime=NEW, extra=()):
+    return root(
+        ComposeMail.ClientId(client_id),
+        ComposeMail.Source(source),
+        ComposeMail.SaveInSentItems(),
+        list(extra),
+        ComposeMail.Mime(mime),
+    )
+
+
+def reply(phone, *source, **rest):
+    return phone.command("SmartReply", document(ComposeMail.SmartReply, source, **rest))
+
+
+def forward(phone, *source, **rest):
+    return phone.command("SmartForward", document(ComposeMail.SmartForward, source, **rest))
+
+
+def item_id(item):
+    return ComposeMail.ItemId(str(item))
+
+
+def received(phone, account):
+    listed = phone.server.listed(account, phone.server.folder(account, FolderType.INBOX))
+    assert len(listed) == 1
+    with db.connection():
+        return messages.raw(listed[0])
+
+
+def status(answer):
+    return answer.int_of(ComposeMail.Status)
+
+
+def stored(phone, item):
+    with db.connection():
+        return messages.get(phone.account.id, item)
+
+
+@covers("MS-ASCMD_R580", "MS-ASCMD_R605", "MS-ASCMD_R5776")
+def test_a_reply_quotes_the_original(phone, bert, original, inbox):
+    assert reply(phone, ComposeMail.FolderId(str(inbox)), item_id(original)) is None
+    raw = received(phone, bert)
+    assert raw.index(b"my answer") < raw.index(b"the original words")
+    assert b"plan.csv" not in raw
+    assert b"In-Reply-To: <plan@example.test>" in raw
+
+
+@covers("MS-ASCMD_R4407")
+def test_a_forward_takes_the_attachments_along(phone, bert, original):
+    assert forward(phone, item_id(original)) is None
+    raw = received(phone, bert)
+    assert b"the original words" in raw
+    assert b"plan.csv" in raw
+    assert b"a,b,c" in raw
+
+
+@pytest.mark.parametrize(
+    "element", [ComposeMail.ReplaceMime(), ComposeMail.ReplaceMime(1)], ids=["empty", "1"]
+)
+@pytest.mark.parametrize("act", [reply, forward])
+def test_with_replace_mime_nothing_is_added(phone, bert, original, act, element):
+    assert act(phone, item_id(original), extra=[element]) is None
+    raw = received(phone, bert)
+    assert b"my answer" in raw
+    assert b"the original words" not in raw
+    assert b"plan.csv" not in raw
+
+
+def test_signed_mail_is_left_alone(phone, bert, original):
+    signed = (
+        b"From: anna@example.test\r\nTo: bert@example.test\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/signed; boundary=s; protocol="application/pkcs7-signature"\r\n\r\n'
+        b"--s\r\nContent-Type: text/plain\r\n\r\nsealed\r\n"
+        b"--s\r\nContent-Type: application/pkcs7-signature\r\n\r\nMIIB\r\n--s--\r\n"
+    )
+    assert reply(phone, item_id(original), mime=signed) is None
+    assert b"the original words" not in received(phone, bert)
+
+
+def test_a_long_id_names_the_original_too(phone, bert, original):
+    assert reply(phone, ComposeMail.LongId(str(original))) is None
+    assert b"the original words" in received(phone, bert)
+
+
+def test_an_instance_id_means_nothing_for_mail(phone, bert, original):
+    instance = ComposeMail.InstanceId("2026-04-14T07:00:00.000Z")
+    assert reply(phone, item_id(original), instance) is None
+
+
+def test_an_original_that_was_moved_meanwhile(phone, bert, original):
+    messages.move(phone.account.id, original, phone.folder(FolderType.DELETED))
+    assert reply(phone, item_id(original)) is None
+    assert b"the original words" in received(phone, bert)
+
+
+# --- the mark -------------------------------------------------------------------------------------
+
+
+@covers("MS-ASEMAIL_R510")
+@pytest.mark.parametrize(("act", "verb"), [(reply, 1), (forward, 3)])
+def test_the_original_is_marked_and_phones_hear_of_it(phone, bert, original, inbox, act, verb):
+    assert act(phone, item_id(original)) is None
+    assert stored(phone, original).last_verb == verb
+    told = phone.sync(inbox)
+    assert told.ids(AirSync.Change) == [original]
+    assert told.data(AirSync.Change).int_of(Email2.LastVerbExecuted) == verb
+
+
+def test_a_mark_that_fails_is_no_reason_to_send_again(phone, bert, original, monkeypatch):
+    set_last_verb = messages.set_last_verb
+
+    def vanished(account_id, item, *rest):
+        messages.delete(account_id, item)
+        set_last_verb(account_id, item, *rest)
+
+    monkeypatch.setattr(messages, "set_last_verb", vanished)
+    assert reply(phone, item_id(original)) is None
+    assert b"my answer" in received(phone, bert)
+
+
+# --- repeats and refusals -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", [reply, forward])
+def test_a_repeat_is_not_sent_again(phone, bert, original, act):
+    assert act(phone, item_id(original)) is None
+    assert status(act(phone, item_id(original))) == 118
+    received(phone, bert)
+
+
+def test_a_repeat_counts_even_when_the_original_is_gone(phone, bert, original):
+    assert reply(phone, item_id(original)) is None
+    messages.delete(phone.account.id, original)
+    assert status(reply(phone, item_id(original))) == 118
+
+
+@covers("MS-ASCMD_R5777", "MS-ASCMD_R4408")
+@pytest.mark.parametrize("act", [reply, forward])
+@pytest.mark.parametrize(
+    "source", [ComposeMail.ItemId("999999"), ComposeMail.ItemId("x"), ComposeMail.FolderId("1")]
+)
+def test_an_original_that_is_gone(phone, bert, act, source):
+    assert status(act(phone, source)) == 150
+    assert phone.server.listed(phone.account, phone.folder(FolderType.SENT)) == []
+
+
+def test_faults_of_the_message(phone, original):
+    assert status(reply(phone, item_id(original), mime=b"Subject: x\r\n\r\nto nobody")) == 119
+    assert status(reply(phone, item_id(original), mime=b"")) == 107
+    assert stored(phone, original).last_verb == 0
+
+
+@pytest.mark.parametrize("name", ["SmartReply", "SmartForward"])
+@pytest.mark.parametrize("asked", [None, AirSync.Sync(), ComposeMail.SendMail()])
+def test_malformed(phone, name, asked):
+    assert status(phone.command(name, asked)) == 103
+
+
+def test_a_source_is_needed(phone, bert):
+    asked = ComposeMail.SmartReply(ComposeMail.ClientId("c"), ComposeMail.Mime(NEW))
+    assert status(phone.command("SmartReply", asked)) == 103

@@ -1,0 +1,201 @@
+"""The real accounts, delivery and queue behind the protocols of the edge."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from appliance import bus, db
+from appliance.accounts import accounts, login
+from appliance.accounts.login import WrongCredentials
+from appliance.clock import SYSTEM_CLOCK
+from appliance.db.tables import Item
+from appliance.errors import TemporaryFailure
+from appliance.items.account import Account
+from appliance.items.envelope import Envelope
+from appliance.items.folder import FolderType
+from appliance.mime.edit import ComposeError
+from appliance.queue import entries
+from appliance.settings import Config, Passwords
+from appliance.store import blobs, folders
+from smtpd.outcome import Delivered, Failed, Retry
+from smtpd.services import RecipientVerdict
+from smtpd.wiring import Mail, OutgoingQueue
+from tests.fixtures.database import Place
+
+HOST, PASSWORD = "mail.example.com", "correct horse battery"
+CHEAP = Passwords(memory_kib=64, passes=1, lanes=1)
+LETTER = b"From: mia@example.com\r\nTo: x@example.net\r\nSubject: hi\r\n\r\nhi\r\n"
+LEASE_S = 900
+
+
+@pytest.fixture
+def configured(database: Place) -> Iterator[Place]:
+    login.configure(replace(Config(), data_dir=database.data_dir, passwords=CHEAP))
+    blobs.configure(database.data_dir)
+    accounts.add_domain("example.com")
+    before = bus.use(bus.LocalBus())
+    yield database
+    bus.use(before)
+    login.configure(replace(Config(), data_dir=database.data_dir))  # forgets these credentials
+
+
+@pytest.fixture
+def mia(configured: Place) -> Account:
+    return accounts.create("mia@example.com", PASSWORD, is_admin=True)
+
+
+@pytest.fixture
+def mail(configured: Place) -> Mail:
+    return Mail(SYSTEM_CLOCK, lambda: HOST)
+
+
+@pytest.fixture
+def queue(configured: Place) -> OutgoingQueue:
+    return OutgoingQueue(SYSTEM_CLOCK, lambda: HOST)
+
+
+def envelope(account: Account | None, *forward_paths: str) -> Envelope:
+    return Envelope(
+        reverse_path="ada@example.net" if account is None else account.address,
+        forward_paths=forward_paths,
+        received_at=datetime.now(UTC),
+        account_id=None if account is None else account.id,
+    )
+
+
+def held(account: Account, type_: FolderType) -> list[bytes]:
+    """Return what lies in a folder, oldest first."""
+    with db.connection():
+        folder = folders.special(account.id, type_)
+        rows = Item.select(Item.blob).where(Item.folder == folder.id).order_by(Item.id).tuples()
+        return [blobs.read(bytes(row[0])) for row in rows]
+
+
+def waiting() -> list[tuple[str, int]]:
+    """Return who is waited for in the queue, and the attempts so far."""
+    with db.connection():
+        return [(entry.forward_path, entry.attempts) for entry in entries.list_entries()]
+
+
+@pytest.mark.parametrize(
+    ("forward_path", "verdict"),
+    [
+        ("mia@example.com", RecipientVerdict.LOCAL),
+        ("MIA@Example.COM", RecipientVerdict.LOCAL),
+        ("sales@example.com", RecipientVerdict.LOCAL),
+        ("postmaster", RecipientVerdict.LOCAL),
+        ("PostMaster@example.com", RecipientVerdict.LOCAL),
+        ("x@example.net", RecipientVerdict.REMOTE),
+        ("nobody@example.com", RecipientVerdict.UNKNOWN_USER),
+        ("off@example.com", RecipientVerdict.REJECTED),
+        ("not an address", RecipientVerdict.REJECTED),
+    ],
+)
+def test_what_a_recipient_is_to_us(
+    mail: Mail, mia: Account, forward_path: str, verdict: RecipientVerdict
+) -> None:
+    accounts.add_alias(mia.id, "sales@example.com")
+    accounts.set_enabled(accounts.create("off@example.com", PASSWORD).id, False)
+    assert mail.recipient(forward_path) is verdict
+
+
+def test_a_database_that_is_busy_is_no_verdict(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(_: str) -> None:
+        raise TemporaryFailure("the database is busy")
+
+    monkeypatch.setattr("smtpd.wiring.route", busy)
+    assert mail.recipient("mia@example.com") is RecipientVerdict.UNAVAILABLE
+
+
+def test_signing_in(mail: Mail, mia: Account) -> None:
+    assert mail.authenticate("mia@example.com", PASSWORD, "192.0.2.1").id == mia.id
+    with pytest.raises(WrongCredentials):
+        mail.authenticate("mia@example.com", "guess", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("reverse_path", "may"),
+    [
+        ("", True),
+        ("mia@example.com", True),
+        ("Mia@EXAMPLE.com", True),
+        ("sales@example.com", True),
+        ("ben@example.com", False),
+        ("mia@example.net", False),
+        ("not an address", False),
+    ],
+)
+def test_whose_name_an_account_may_use(mail: Mail, mia: Account, reverse_path: str, may: bool) -> None:
+    accounts.add_alias(mia.id, "sales@example.com")
+    accounts.create("ben@example.com", PASSWORD)
+    assert mail.may_send_as(mia, reverse_path) is may
+
+
+def test_mail_from_outside_is_filed(mail: Mail, mia: Account) -> None:
+    assert mail.accept(envelope(None, "mia@example.com"), LETTER)
+    assert held(mia, FolderType.INBOX) == [b"Return-Path: <ada@example.net>\r\n" + LETTER]
+    assert held(mia, FolderType.SENT) == []
+
+
+def test_a_users_mail_is_filed_queued_and_kept(mail: Mail, mia: Account) -> None:
+    ben = accounts.create("ben@example.com", PASSWORD)
+    assert mail.accept(envelope(mia, "ben@example.com", "x@example.net"), LETTER)
+    assert len(held(mia, FolderType.SENT)) == 1
+    assert held(ben, FolderType.INBOX) == held(mia, FolderType.SENT)
+    assert held(mia, FolderType.INBOX) == []
+    assert waiting() == [("x@example.net", 0)]
+
+
+def test_a_users_message_that_is_none_is_refused(
+    mail: Mail, mia: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply to ComposeError is the edge's own (`replies.FOR_ERROR`): it must get there."""
+
+    def unfit(*_: object, **__: object) -> None:
+        raise ComposeError("no header that could be mended")
+
+    monkeypatch.setattr("appliance.delivery.submission.prepare_submission", unfit)
+    with pytest.raises(ComposeError):
+        mail.accept(envelope(mia, "x@example.net"), b"")
+    assert waiting() == []
+
+
+def test_the_queue_claims_loads_and_settles(mail: Mail, mia: Account, queue: OutgoingQueue) -> None:
+    assert queue.next_due() is None
+    mail.accept(envelope(mia, "a@example.net", "b@example.net", "c@example.net"), LETTER)
+    due = queue.next_due()
+    assert due is not None
+    assert due <= datetime.now(UTC)
+    claimed = {entry.forward_path: entry for entry in queue.claim(10, LEASE_S)}
+    assert sorted(claimed) == ["a@example.net", "b@example.net", "c@example.net"]
+    assert queue.claim(10, LEASE_S) == [], "claimed twice"
+    assert queue.load(claimed["a@example.net"]) == held(mia, FolderType.SENT)[0]
+    queue.record(claimed["a@example.net"], Delivered("250 OK", "mx.example.net"))
+    queue.record(claimed["b@example.net"], Retry("451 4.7.1 later", "mx.example.net"))
+    assert waiting() == [("b@example.net", 1), ("c@example.net", 0)]
+    assert held(mia, FolderType.INBOX) == []
+    queue.record(claimed["c@example.net"], Failed("550 5.1.1 gone", "mx.example.net"))
+    assert waiting() == [("b@example.net", 1)]
+    (report,) = held(mia, FolderType.INBOX)
+    for words in (
+        b"c@example.net",
+        b"Status: 5.1.1",
+        b"550 5.1.1 gone",
+        f"Reporting-MTA: dns; {HOST}".encode(),
+    ):
+        assert words in report
+    again = queue.next_due()
+    assert again is not None
+    assert again > datetime.now(UTC) + timedelta(seconds=30)
+
+
+def test_the_queue_is_woken_by_new_mail(mail: Mail, mia: Account, queue: OutgoingQueue) -> None:
+    started = SYSTEM_CLOCK.monotonic()
+    queue.wait(0.05)
+    assert SYSTEM_CLOCK.monotonic() - started >= 0.04, "woken by nothing"
+    mail.accept(envelope(mia, "x@example.net"), LETTER)
+    started = SYSTEM_CLOCK.monotonic()
+    queue.wait(20)
+    assert SYSTEM_CLOCK.monotonic() - started < 10, "the hint did not come"
