@@ -27,7 +27,7 @@ MODULES: Final = {
     "queue": "appliance.cli.queue",
     "check": "appliance.cli.check",
     "phone": "appliance.cli.phone",
-    "device": "appliance.cli.devices",
+    "device": "appliance.cli.device_policies",
 }
 """Command → module; the module has the command under its name, or in a list `commands`."""
 

@@ -1,4 +1,7 @@
-"""`appliance device`: phones, whether they may come in, their policies, and what to do about a lost one."""
+"""`appliance device`: phones, whether they may come in, what they did, and what to do about a lost one.
+
+The policies are in `device_policies`, which adds to the group; whoever wants all of it takes it from there.
+"""
 
 import json
 from collections.abc import Mapping
@@ -15,10 +18,8 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.devices import access, devices, policies, traces, wiping
 from appliance.devices.access import Access
 from appliance.devices.health import OK, Trace
-from appliance.devices.policies import Policy
 from appliance.devices.wipe import ACCOUNT_ONLY_SINCE, Scope
 from appliance.eas.tracing import PING_HELD
-from appliance.errors import InvalidInput
 from appliance.items.device import Device
 from appliance.store import folders
 
@@ -217,124 +218,12 @@ def rule_default(place: Place, decision: str) -> None:
         access.set_default(Access(decision))
 
 
-# --- policies -------------------------------------------------------------------------------------
-
-
-@device.group("policy")
-def policy() -> None:
-    """What phones are asked to apply: passwords, camera, encryption and so on."""
-
-
-@policy.command("list")
-@show.as_json
-@placed
-def policy_list(place: Place, as_json: bool) -> None:
-    """List the policies."""
-    with place.opened(), db.connection():
-        found = [_of_policy(each) for each in policies.list_policies()]
-    if as_json:
-        show.document(found)
-        return
-    heads = ("name", "version", "default", "enforced", "partial", "refresh_hours")
-    show.table(heads, [tuple(about[head] for head in heads) for about in found])
-
-
-@policy.command("show")
-@click.argument("name")
-@show.as_json
-@placed
-def policy_show(place: Place, name: str, as_json: bool) -> None:
-    """Show the values of a policy that differ from the defaults."""
-    with place.opened(), db.connection():
-        about = _of_policy(policies.get(name))
-    if as_json:
-        show.document(about)
-        return
-    for key, value in (about | about.pop("values")).items():
-        click.echo(f"{key}: {show.plain(str(value))}")
-
-
-@policy.command("set")
-@click.argument("name")
-@click.argument("values", nargs=-1, metavar="[ELEMENT=VALUE]...")
-@click.option("--enforced/--optional", default=None, help="Whether devices need it to synchronise.")
-@click.option("--partial/--strict", default=None, help="Whether devices that cannot apply it may come in.")
-@click.option("--refresh-hours", type=int, help="Devices fetch it anew after this; 0: never.")
-@placed
-def policy_set(
-    place: Place,
-    name: str,
-    values: tuple[str, ...],
-    enforced: bool | None,
-    partial: bool | None,
-    refresh_hours: int | None,
-) -> None:
-    """Make a policy or change parts of it: DevicePasswordEnabled=1; an empty value withdraws one."""
-    wanted = {}
-    for text in values:
-        element, equals, value = text.partition("=")
-        if not equals:
-            raise InvalidInput(f"{text!r} is not of the form ELEMENT=VALUE")
-        wanted[element] = value
-    with place.opened():
-        policies.save(
-            name,
-            wanted,
-            SYSTEM_CLOCK.now(),
-            is_enforced=enforced,
-            allows_partial=partial,
-            refresh_hours=refresh_hours,
-        )
-
-
-@policy.command("assign")
-@click.argument("address")
-@click.argument("name")
-@placed
-def policy_assign(place: Place, address: str, name: str) -> None:
-    """Give an account a policy: its NAME, `none`, or `default` for whatever is the default."""
-    with place.opened():
-        with db.connection():
-            account = accounts.require(address)
-        policies.assign(account.id, None if name == "default" else name)
-
-
-@policy.command("default")
-@click.argument("name")
-@placed
-def policy_default(place: Place, name: str) -> None:
-    """Give a policy to every account without one of its own; `none` for no policy."""
-    with place.opened():
-        policies.make_default(name)
-
-
-@policy.command("delete")
-@click.argument("name")
-@placed
-def policy_delete(place: Place, name: str) -> None:
-    """Remove a policy that nobody has."""
-    with place.opened():
-        policies.delete(name)
-
-
 # --- means ----------------------------------------------------------------------------------------
 
 
 def _device(address: str, device_id: str) -> Device:
     with db.connection():
         return devices.named(accounts.require(address).id, device_id)
-
-
-def _of_policy(found: Policy) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "version": found.version,
-        "default": found.is_default,
-        "enforced": found.is_enforced,
-        "partial": found.allows_partial,
-        "refresh_hours": found.refresh_hours,
-        "values": dict(found.values),
-    }
 
 
 def _described(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ knows. That is every folder as it was at `modseq`, and, because a command of the
 its next FolderSync, what its own commands have done since:
 
     made      folders it created and was told the ids of: a later change of one is an Update, not an Add;
-    absent    folders it has dropped that live on (deleted into Deleted Items): to be told anew, as Adds;
+    absent    folders it has dropped, or may have, that live on: to be told anew, as Adds. A phone that
+              deletes a folder forgets all it sees below it, which need not be what is there by now;
     untold    folders whose last change is its own, but which it cannot know of: to be told all the same;
     touched   what the command that handed out this key changed.
 
@@ -110,7 +111,7 @@ def news(account_id: int, device_id: int, known: Known) -> News:
     for folder in changed.values():
         is_own = folder.changed_by == device_id and folder.id not in known.untold | known.absent
         is_held = known.holds(folder)
-        if is_own or (folder.is_deleted and not is_held):
+        if is_own or (folder.is_deleted and not is_held and folder.id not in known.absent):
             continue
         (deleted if folder.is_deleted else updated if is_held else added).append(folder)
     return News(tuple(updated), tuple(deleted), tuple(added))
@@ -147,12 +148,13 @@ def digest_of(request: Element) -> bytes:
 def carry_out(
     context: Context,
     request: Element,
-    act: Callable[[], Effect],
+    act: Callable[[Known], Effect],
     prepare: Callable[[], None] = lambda: None,
 ) -> Element:
     """Run a folder command under its SyncKey and return the answer; a repeat gets the first one again.
 
-    act: the change; it becomes durable together with the new key, or not at all. prepare: what has to be
+    act: the change, given what the device knows; it becomes durable together with the new key, or not at
+    all. prepare: what has to be
     done before and may be done twice, outside of a transaction. Raises ProtocolError: 9 for a key that is
     not the device's, 10 for none, 6 when another request of the device was faster; and what act raises.
     """
@@ -173,10 +175,10 @@ def carry_out(
 
 @db.transaction
 def _commit(
-    context: Context, root: Tag, state: State, verdict: Verdict, digest: bytes, act: Callable[[], Effect]
+    context: Context, root: Tag, state: State, verdict: Verdict, digest: bytes, act: Callable[[Known], Effect]
 ) -> Element:
-    effect = act()
     before = known_before(state, verdict)
+    effect = act(before)
     after = replace(
         before,
         made=before.made | set(effect.made),

@@ -18,8 +18,6 @@ from appliance.ical.zones import (
     rules_of_component,
     rules_of_zone,
 )
-from appliance.mime.addresses import Address
-from appliance.mime.characters import one_line
 
 UID_LENGTH_MAX = 1_000
 _MOMENT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})(Z?))?")
@@ -28,6 +26,14 @@ _DURATION = re.compile(
 )
 _DAY = re.compile(r"([+-]?\d{1,2})?(SU|MO|TU|WE|TH|FR|SA)")
 _DAY_MAX = timedelta(days=3_650)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is named in a calendar: display name and address, either may be empty."""
+
+    name: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Invitation:
     is_all_day: bool
     summary: str
     location: str
-    organizer: Address | None
+    organizer: Person | None
     recurrence_id: datetime | None
     recurrence: Recurrence | None
     is_series: bool
@@ -168,12 +174,12 @@ def _duration(text: str) -> timedelta | None:
     return min(length, _DAY_MAX) * (-1 if match[1] == "-" else 1)
 
 
-def _organizer(found: Property | None) -> Address | None:
+def _organizer(found: Property | None) -> Person | None:
     if found is None:
         return None
     value = found.value.strip()
     address = value[7:] if value[:7].lower() == "mailto:" else value
-    return Address(one_line(found.parameters.get("CN", ""), 256), one_line(address, 254))
+    return Person(one_line(found.parameters.get("CN", ""), 256), one_line(address, 254))
 
 
 def _reminder(event: Component) -> int | None:
@@ -246,3 +252,9 @@ def _recurrence(rule: str, begins: Property, calendar: Component) -> Recurrence 
 def _number(text: str) -> int | None:
     match = re.fullmatch(r"[+-]?\d{1,4}", text)
     return None if match is None else int(match[0])
+
+
+def one_line(text: str, chars_max: int = 2_000) -> str:
+    """Return a text without line breaks and what cannot be printed, at most `chars_max` long."""
+    words = " ".join(text[: 4 * chars_max].split())
+    return "".join(c for c in words if c.isprintable())[:chars_max].strip()

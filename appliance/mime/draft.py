@@ -125,11 +125,7 @@ def _base(before: bytes | None, edit: Edit) -> tuple[OpenMessage, Structure | No
         return old, scan(old.to_bytes()) if before is not None else None
     new = open_message(edit.text.mime)
     named = {f.name.lower() for f in new.lines}
-    kept = [
-        f
-        for f in old.lines
-        if f.name in (*_KEPT_WITH_NEW_MIME, *_PRIORITY_FIELDS) and f.name.lower() not in named
-    ]
+    kept = [f for f in old.lines if f.name in _KEPT_WITH_NEW_MIME and f.name.lower() not in named]
     identity = [f for f in old.lines if f.name.lower() == "message-id"]
     if identity:  # one draft stays one message, however often a client writes it anew
         new = new.without("Message-ID")

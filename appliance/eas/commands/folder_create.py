@@ -22,7 +22,7 @@ TYPES = frozenset((FolderType.USER, *range(FolderType.USER_MAIL, FolderType.USER
 def handle(context: Context, request: Element | None) -> Element:
     """Create the folder of the request and answer with its id."""
     asked = hierarchy.checked(request, Tag.FolderCreate)
-    return hierarchy.carry_out(context, asked, lambda: _create(context, asked))
+    return hierarchy.carry_out(context, asked, lambda _known: _create(context, asked))
 
 
 def _create(context: Context, asked: Element) -> Effect:

@@ -13,7 +13,7 @@ Source: MS-ASCMD 2.2.1.4 FolderDelete, 2.2.3.177.4 Status (FolderDelete).
 from appliance.devices import devices
 from appliance.eas import hierarchy
 from appliance.eas.context import Context
-from appliance.eas.hierarchy import Effect
+from appliance.eas.hierarchy import Effect, Known
 from appliance.eas.status import FolderChange as Status
 from appliance.eas.status import ProtocolError
 from appliance.errors import Denied, NotFound
@@ -30,7 +30,7 @@ def handle(context: Context, request: Element | None) -> Element:
     """Delete the folder of the request."""
     asked = hierarchy.checked(request, Tag.FolderDelete)
     return hierarchy.carry_out(
-        context, asked, lambda: _delete(context, asked), lambda: _prepare(context, asked)
+        context, asked, lambda known: _delete(context, asked, known), lambda: _prepare(context, asked)
     )
 
 
@@ -42,19 +42,23 @@ def _prepare(context: Context, asked: Element) -> None:
             messages.empty_folder(context.account.id, member.id)
 
 
-def _delete(context: Context, asked: Element) -> Effect:
+def _delete(context: Context, asked: Element, known: Known) -> Effect:
     account_id, device_id = context.account.id, context.device.id
     folder = hierarchy.folder_in(context, asked)
     ids = [member.id for member in _tree(context, folder)]
+    # What others have moved since, the phone may have seen below the folder, and dropped with it.
+    moved: set[int] = set()
+    for other in hierarchy.news(account_id, device_id, known).updated:
+        moved.update((other.id, *(below.id for below in folders.below(account_id, other))))
     if not _goes_for_good(context, folder):
         deleted_items = folders.special(account_id, FolderType.DELETED)
         name = _free_name(account_id, deleted_items.id, folder.name)
         folders.update(account_id, folder.id, deleted_items.id, name, changed_by=device_id)
-        return Effect(touched=(folder.id,), absent=ids)
+        return Effect(touched=(folder.id,), absent=moved.union(ids))
     messages.delete_folder(account_id, folder.id, changed_by=device_id)
     # The kept request of an empty Sync may name the folder: it would be refused for ever.
     devices.remember_sync_request(device_id, None)
-    return Effect(touched=ids, untold=ids[1:])
+    return Effect(touched=ids, untold=ids[1:], absent=moved.difference(ids))
 
 
 def _goes_for_good(context: Context, folder: Folder) -> bool:

@@ -20,7 +20,7 @@ SPECIAL_TYPES = range(FolderType.INBOX, FolderType.JOURNAL + 1)
 def handle(context: Context, request: Element | None) -> Element:
     """Rename and move the folder of the request."""
     asked = hierarchy.checked(request, Tag.FolderUpdate)
-    return hierarchy.carry_out(context, asked, lambda: _update(context, asked))
+    return hierarchy.carry_out(context, asked, lambda _known: _update(context, asked))
 
 
 def _update(context: Context, asked: Element) -> Effect:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from appliance.eas.versions import at_least
 from appliance.ical.invitation import Invitation, Recurrence, read_invitation
 from appliance.ical.zones import Rules, Switch
-from appliance.mime.addresses import format_addresses_for_display
+from appliance.mime.addresses import Address, format_addresses_for_display
 from appliance.mime.body import leaf_text
 from appliance.mime.structure import Structure
 from appliance.wbxml.codepages import AirSyncBase, Calendar, Email, Email2
@@ -88,7 +88,8 @@ def _children(invitation: Invitation, received_at: datetime, version: str) -> It
     if invitation.location:
         yield _location(invitation.location, version)
     organizer = invitation.organizer
-    yield Email.Organizer(format_addresses_for_display([organizer]) if organizer is not None else "")
+    people = [] if organizer is None else [Address(organizer.name, organizer.address)]
+    yield Email.Organizer(format_addresses_for_display(people))
     if invitation.recurrence_id is not None:
         yield Email.RecurrenceId(_date_time(invitation.recurrence_id))
     if invitation.reminder_s is not None:
@@ -122,7 +123,7 @@ def _recurrence(rule: Recurrence) -> Element:
     values = (
         (Email.Type, rule.type),
         (Email.Interval, rule.interval),
-        (Email.Until, None if rule.until is None else rule.until.strftime("%Y%m%dT%H%M%SZ")),
+        (Email.Until, None if rule.until is None else _date_time(rule.until)),
         (Email.Occurrences, rule.occurrences),
         (Email.WeekOfMonth, rule.week_of_month),
         (Email.DayOfMonth, rule.day_of_month),

@@ -24,7 +24,7 @@ _SCHEME = "eas:"
 _EARLY = "//s:Collection/s:Class | //e:Collection/e:Class"
 """Up to 12.1 a collection says its class; the schemas describe only what came later."""
 _LATE = "//s:Responses/s:Change/s:ApplicationData"
-"""From 16.0 on a draft's Change is answered with the names of its new files, which the schemas do not know."""
+"""From 16.0 on a draft's Change is answered with the names of its new files, which no schema knows."""
 
 
 class SchemaError(AssertionError):

@@ -475,6 +475,19 @@ def test_a_dropped_folder_that_is_deleted_before_the_phone_hears_of_it(phone):
     made = create(phone)
     delete(phone, made)
     messages.delete_folder(phone.account.id, made)
+    assert told(phone) == [("Delete", made)]  # nothing is lost by saying so
+    assert told(phone) == []
+
+
+@pytest.mark.parametrize("type_", [12, 13])
+def test_what_others_moved_out_of_a_deleted_folder(phone, type_):
+    """The phone still saw it below the folder it deleted, and has dropped both."""
+    top = create(phone, type_=type_)
+    rescued = create(phone, "rescued", parent=top)
+    told(phone)
+    folders.update(phone.account.id, rescued, 0, "rescued")
+    delete(phone, top)
+    assert ("Add", "rescued") in told(phone)
     assert told(phone) == []
 
 

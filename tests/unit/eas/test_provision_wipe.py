@@ -3,7 +3,7 @@
 import pytest
 
 from appliance import db
-from appliance.devices import access, devices, wiping
+from appliance.devices import access, devices, policies, traces, wiping
 from appliance.devices.access import Access
 from appliance.devices.wipe import Scope, State
 from appliance.eas import policy
@@ -241,3 +241,26 @@ def test_a_device_is_judged_once(phone, monkeypatch):
     phone.folder_sync()
     with db.connection():
         assert devices.list_devices(phone.account.id)[0].is_judged
+
+
+def test_on_either_database(either_phone):
+    phone = either_phone
+    access.set_default(Access.QUARANTINE)
+    access.add_rule(Access.ALLOW, "type", "iphone")
+    policies.save("office", {"AllowCamera": 0}, phone.server.clock.now(), refresh_hours=1)
+    policies.make_default("office")
+    assert folder_sync(phone, None) == 142
+    key = provisioned(phone)
+    assert folder_sync(phone, key) == 1
+    policies.assign(phone.account.id, "none")
+    assert folder_sync(phone, None) == 1
+    want(phone)
+    phone.asked("Provision", None)
+    phone.asked("Provision", done(Tag.AccountOnlyRemoteWipe))
+    assert folder_sync(phone, None) == 1
+    found = device_of(phone)
+    with db.connection():
+        assert traces.load(found.id).steps["Provision"].outcome == "ok"
+    devices.forget(found.id)
+    policies.make_default("none")
+    policies.delete("office")
