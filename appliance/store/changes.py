@@ -39,7 +39,10 @@ def latest(folder_id: int) -> int:
 
 
 def changed(folder_id: int, *, after: int, created_max: int) -> Iterator[Message | Tombstone]:
-    """Yield items created at or before `created_max` that changed or left after `after`, in change order."""
+    """Yield items created at or before `created_max` that changed or left after `after`, in change order.
+
+    What left and had been added by a device is among them however new it is: that device has it.
+    """
     items = _walk(
         Item,
         MESSAGE_COLUMNS,
