@@ -17,7 +17,7 @@ import click
 import gevent
 from gevent.event import Event
 
-from appliance import bus, config, db, files, logs, metrics
+from appliance import bus, config, db, files, logs, metrics, sealing
 from appliance.accounts import login
 from appliance.clock import SYSTEM_CLOCK
 from appliance.domains import certificates
@@ -160,6 +160,7 @@ def _prepare(loaded: Config, life: ExitStack) -> None:
     life.callback(db.close)
     instance.check(loaded.data_dir)
     blobs.configure(loaded.data_dir)
+    sealing.configure(loaded.data_dir)
     login.configure(loaded)
     files.private_directory(loaded.run_dir)
     current = open_bus(loaded.bus.url, loaded.run_dir, ROLE)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 
 import appliance
-from appliance import bus, db, logs, metrics
+from appliance import bus, db, logs, metrics, sealing
 from appliance.accounts import login, trust_anchors
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Setting
@@ -39,6 +39,7 @@ class Product:
     def __init__(self, config: Config) -> None:
         db.open(config.database.url, config.data_dir, read_connections=config.database.pool_connections_max)
         blobs.configure(config.data_dir)
+        sealing.configure(config.data_dir)
         trust_anchors.configure(config.data_dir)
         login.configure(config)
         self._bus = open_bus(config.bus.url, config.run_dir, ROLE)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import click
 
-from appliance import bus, config, db, files, logs
+from appliance import bus, config, db, files, logs, sealing
 from appliance.accounts import login
 from appliance.errors import ApplianceError, NotFound
 from appliance.net.bus_open import open_bus
@@ -74,6 +74,7 @@ def _open(settings: Config, opened: ExitStack) -> None:
     opened.callback(current.close)
     opened.callback(bus.use, bus.use(current))
     blobs.configure(data_dir)
+    sealing.configure(data_dir)
     login.configure(settings)
     instance.check(data_dir)
 
