@@ -44,6 +44,7 @@ types: setup ## check the types, strictly
 docs: setup ## write the pages that are generated from the code
 	@$(PY) -m appliance.config > appliance/CONFIGURATION.md.new
 	@mv appliance/CONFIGURATION.md.new appliance/CONFIGURATION.md
+	@$(PY) -m tests.requirements
 
 check: lint types test ## everything a change must pass
 

@@ -12,7 +12,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-BASE = {"errors", "clock", "logs", "log_format", "metrics", "config", "settings", "offload", "files", "sealing"}
+BASE = {
+    "errors",
+    "clock",
+    "logs",
+    "log_format",
+    "metrics",
+    "config",
+    "settings",
+    "offload",
+    "files",
+    "sealing",
+}
 VALUES = {"items"}
 FORMATS = {"wbxml", "smtp", "mime", "mailauth", "ical", "autodiscover"}
 STORAGE = {"db", "bus", "store"}
