@@ -41,7 +41,7 @@ def seal(secret: bytes, context: str) -> bytes:
 
 
 def unseal(sealed: bytes, context: str) -> bytes:
-    """Return what was sealed for this context. Raises Conflict when key, context or bytes are not the ones."""
+    """Return what was sealed for this context. Raises Conflict when key, context or bytes are others."""
     head = len(_VERSION)
     nonce, box = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
     if sealed[:head] != _VERSION or len(nonce) != NONCE_BYTES:

@@ -45,7 +45,7 @@ def test_a_secret_does_not_open_with_another_key(place, tmp_path_factory):
 
 @pytest.mark.parametrize("bad", [b"", b"\x01", b"\x01short", b"\x02" + bytes(40)])
 def test_what_was_never_sealed(place, bad):
-    with pytest.raises(Conflict, match="not in a form|another key"):
+    with pytest.raises(Conflict, match=r"not in a form|another key"):
         sealing.unseal(bad, "a")
 
 
