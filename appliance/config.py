@@ -138,8 +138,10 @@ def _agree(sections: Mapping[str, Section]) -> None:
     web, queue, relay = sections["web"], sections["queue"], sections["relay"]
     if web.heartbeat_min_s > web.heartbeat_max_s:
         raise ConfigError("[web] heartbeat_min_s must not be above heartbeat_max_s")
-    if queue.runner == "celery" and not queue.broker_url:
-        raise ConfigError("[queue] runner celery needs broker_url")
+    if queue.runner != "builtin" or queue.broker_url:
+        raise ConfigError("[queue] runner must be builtin, without broker_url: this version has no other")
+    if sections["blobs"].url != "file":
+        raise ConfigError("[blobs] url must be file: this version keeps large messages nowhere else")
     if relay.delay_notice_s >= relay.lifetime_s:
         raise ConfigError("[relay] delay_notice_s must be below lifetime_s")
 

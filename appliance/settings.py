@@ -90,7 +90,9 @@ class BusSettings:
 class Blobs:
     """Where large raw messages and attachments live."""
 
-    url: str = setting("file", "Files in the data directory, or an S3 bucket.", form="blobs", secret=True)
+    url: str = setting(
+        "file", "Files in the data directory; no other place is available yet.", form="blobs", secret=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,9 @@ class Queue:
     """Who works off the outgoing queue."""
 
     runner: str = setting(
-        "builtin", "The SMTP role itself, or Celery workers.", choices=("builtin", "celery")
+        "builtin", "The SMTP role itself; no other runner is available yet.", choices=("builtin", "celery")
     )
-    broker_url: str = setting("", "Broker for the celery runner.", form="broker", secret=True)
+    broker_url: str = setting("", "Broker for another runner; must be empty.", form="broker", secret=True)
     concurrency: int = setting(20, "Deliveries attempted at the same time by one process.", low=1, high=500)
     lease_s: int = setting(
         900,
@@ -319,12 +321,18 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Ceilings of one account; an administrator may set others for single accounts."""
+    """Ceilings of one account; an administrator may give single accounts another quota."""
 
     quota_bytes: int = setting(
-        10_737_418_240, "Storage of an account; 0 means unlimited.", unit="bytes", low=0, high=2**60
+        10_737_418_240,
+        "Storage of an account without a value of its own; 0 means unlimited.",
+        unit="bytes",
+        low=0,
+        high=2**60,
     )
-    folders_max: int = setting(1000, "Folders of an account.", low=10, high=100_000)
+    folders_max: int = setting(
+        1000, "Folders of an account, those it begins with included.", low=20, high=100_000
+    )
     devices_max: int = setting(20, "Phones of an account.", low=1, high=1000)
 
 

@@ -29,7 +29,7 @@ from appliance.net.tls import Certificate
 from appliance.settings import Config
 from appliance.setup import instance, settings
 from appliance.setup.apply import LOOPBACK_NAMES
-from appliance.store import blobs
+from appliance.store import blobs, limits
 from smtpd.conversation import Stores
 from smtpd.listeners import Listener, Listeners
 from smtpd.ports import addresses, ports
@@ -162,6 +162,7 @@ def _prepare(loaded: Config, life: ExitStack) -> None:
     blobs.configure(loaded.data_dir)
     sealing.configure(loaded.data_dir)
     login.configure(loaded)
+    limits.configure(loaded.limits)
     files.private_directory(loaded.run_dir)
     current = open_bus(loaded.bus.url, loaded.run_dir, ROLE)
     life.callback(current.close)

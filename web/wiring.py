@@ -22,7 +22,7 @@ from appliance.errors import ApplianceError, InvalidInput
 from appliance.net.bus_open import open_bus
 from appliance.settings import Config
 from appliance.setup import instance, settings, steps
-from appliance.store import blobs
+from appliance.store import blobs, limits
 from web.app import create_app
 from web.held import Wsgi
 from web.services import Facts, Offer, Services
@@ -42,6 +42,7 @@ class Product:
         sealing.configure(config.data_dir)
         trust_anchors.configure(config.data_dir)
         login.configure(config)
+        limits.configure(config.limits)
         self._bus = open_bus(config.bus.url, config.run_dir, ROLE)
         bus.use(self._bus)
         instance.check(config.data_dir)

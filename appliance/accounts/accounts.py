@@ -24,7 +24,7 @@ from appliance.db.tables import Account as Row
 from appliance.db.tables import Address, Domain
 from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.items.account import Account
-from appliance.store import folders
+from appliance.store import folders, limits
 from appliance.store.statement import Statement
 
 DISPLAY_NAME_LENGTH_MAX = 256
@@ -117,7 +117,12 @@ def account_of(row: tuple[Any, ...]) -> Account:
 
 
 def create(
-    address: str, password: str, *, display_name: str = "", is_admin: bool = False, quota_bytes: int = 0
+    address: str,
+    password: str,
+    *,
+    display_name: str = "",
+    is_admin: bool = False,
+    quota_bytes: int = limits.AS_CONFIGURED,
 ) -> Account:
     """Make an account with its folders and return it. Waits for the hash.
 
@@ -197,9 +202,13 @@ def set_display_name(account_id: int, display_name: str) -> None:
 
 @db.transaction
 def set_quota(account_id: int, quota_bytes: int) -> None:
-    """Change how much an account may keep; 0 means no limit. Raises NotFound, InvalidInput."""
+    """Change how much an account may keep; 0 means no limit, `limits.AS_CONFIGURED` what all others have.
+
+    What is there already stays, also when it is more. Raises NotFound, InvalidInput.
+    """
     _check_quota(quota_bytes)
     _update(account_id, quota_bytes=quota_bytes)
+    _log_after_commit("account_quota_changed", account=account_id, quota_bytes=quota_bytes)
 
 
 def delete(account_id: int) -> None:
@@ -322,7 +331,7 @@ def _display_name(name: str) -> str:
 
 
 def _check_quota(quota_bytes: int) -> None:
-    if quota_bytes < 0:
+    if quota_bytes < 0 and quota_bytes != limits.AS_CONFIGURED:
         raise InvalidInput("a quota cannot be negative; 0 means no limit")
 
 

@@ -14,6 +14,21 @@ from appliance.cli.people import Person, people_in
 from appliance.cli.place import Place, placed
 from appliance.errors import ApplianceError, Conflict
 from appliance.items.account import Account
+from appliance.store import limits
+
+
+class Quota(click.ParamType[int]):
+    """A number of bytes, or the word for what all others have."""
+
+    name = "quota"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return what is stored of an account."""
+        if isinstance(value, int):
+            return value
+        if value == "default":
+            return limits.AS_CONFIGURED
+        return int(click.IntRange(min=0, max=2**60).convert(value, param, ctx))
 
 
 @click.group()
@@ -25,13 +40,20 @@ def user() -> None:
 @click.argument("address")
 @click.option("--name", default="", help="Name shown beside the address.")
 @click.option("--admin", is_flag=True, help="May administer the appliance.")
+@click.option(
+    "--quota",
+    metavar="BYTES|default",
+    type=Quota(),
+    default="default",
+    help="What it may keep; 0 means no limit [default: as [limits] says].",
+)
 @passwords.from_stdin
 @placed
-def user_add(place: Place, address: str, name: str, admin: bool, password_stdin: bool) -> None:
+def user_add(place: Place, address: str, name: str, admin: bool, quota: int, password_stdin: bool) -> None:
     """Make an account."""
     password = passwords.read(password_stdin)
     with place.opened():
-        accounts.create(address, password, display_name=name, is_admin=admin)
+        accounts.create(address, password, display_name=name, is_admin=admin, quota_bytes=quota)
 
 
 @user.command("list")
@@ -60,6 +82,19 @@ def user_passwd(place: Place, address: str, password_stdin: bool) -> None:
     password = passwords.read(password_stdin)
     with place.opened():
         accounts.set_password(_account(address).id, password)
+
+
+@user.command("quota")
+@click.argument("address")
+@click.argument("quota", metavar="BYTES|default", type=Quota())
+@placed
+def user_quota(place: Place, address: str, quota: int) -> None:
+    """Change how much an account may keep; 0 means no limit, `default` what [limits] says.
+
+    What it has already stays, also when it is more; then it takes no new mail.
+    """
+    with place.opened():
+        accounts.set_quota(_account(address).id, quota)
 
 
 @user.command("disable")
@@ -207,7 +242,8 @@ def _described(account: Account) -> dict[str, Any]:
         "admin": account.is_admin,
         "enabled": account.is_enabled,
         "used_bytes": account.used_bytes,
-        "quota_bytes": account.quota_bytes,
+        "quota_bytes": limits.quota_bytes(account.quota_bytes),
+        "quota_is_own": account.quota_bytes != limits.AS_CONFIGURED,
         "aliases": accounts.aliases(account.id),
     }
 

@@ -21,7 +21,7 @@ from appliance.errors import ApplianceError, NotFound
 from appliance.net.bus_open import open_bus
 from appliance.settings import Config
 from appliance.setup import instance
-from appliance.store import blobs
+from appliance.store import blobs, limits
 
 ROLE = "cli"  # in the name of this process's bus socket
 _log = logging.getLogger("appliance.cli")
@@ -76,6 +76,7 @@ def _open(settings: Config, opened: ExitStack) -> None:
     blobs.configure(data_dir)
     sealing.configure(data_dir)
     login.configure(settings)
+    opened.callback(limits.configure, limits.configure(settings.limits))
     instance.check(data_dir)
 
 

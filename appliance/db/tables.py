@@ -94,7 +94,7 @@ class Account(Base):
     credential_version = peewee.IntegerField(default=1)  # raised by every password change
     is_admin = peewee.BooleanField(default=False)
     is_enabled = peewee.BooleanField(default=True)
-    quota_bytes = peewee.BigIntegerField(default=0)  # 0: no limit
+    quota_bytes = peewee.BigIntegerField(default=-1)  # 0: no limit, -1: as configured
     used_bytes = peewee.BigIntegerField(default=0)
     modseq = peewee.BigIntegerField(default=0)  # the last change number handed out
     hierarchy_modseq = peewee.BigIntegerField(default=0)  # the last change of the folder tree
@@ -197,6 +197,8 @@ class Folder(Base):
     items_modseq = peewee.BigIntegerField(default=0)  # the last change among its items
     total = peewee.IntegerField(default=0)
     unread = peewee.IntegerField(default=0)
+    # tombstones of its items were removed up to here: nobody can be told what left before
+    pruned_modseq = peewee.BigIntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
 
     class Meta:
         indexes = ((("account", "modseq"), False),)
@@ -299,6 +301,17 @@ class Tombstone(Base):
 
     class Meta:
         indexes = ((("folder", "modseq"), False),)
+
+
+class ModseqMark(Base):
+    """How far an account's change numbers had come at a moment; tells old ones by. See `store.pruning`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    taken_at = UtcField()
+    modseq = peewee.BigIntegerField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "taken_at")
 
 
 class ConversationRule(Base):
@@ -520,6 +533,23 @@ class QueueEntry(Base):
         indexes = ((("state", "next_attempt_at"), False),)
 
 
+# --- jobs ---------------------------------------------------------------------------------------
+
+
+class Job(Base):
+    """A job that is due again and again, and how it ended last. See `jobs.schedule`."""
+
+    name = peewee.TextField(primary_key=True)
+    due_at = UtcField()
+    lease = peewee.TextField(default="")  # who runs it; every write is conditional on it
+    leased_until = UtcField(null=True)
+    started_at = UtcField(null=True)
+    ended_at = UtcField(null=True)
+    done = peewee.BigIntegerField(default=0)  # rows and files dealt with the last time
+    error = peewee.TextField(default="")  # how it failed the last time, "" when it did not
+    failures = peewee.IntegerField(default=0)  # in a row
+
+
 ALL_TABLES: tuple[type[Base], ...] = (
     Setting,
     Domain,
@@ -537,6 +567,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     Content,
     Item,
     Tombstone,
+    ModseqMark,
     ConversationRule,
     SearchDocument,
     SearchState,
@@ -549,4 +580,5 @@ ALL_TABLES: tuple[type[Base], ...] = (
     DeviceRule,
     DeviceTrace,
     QueueEntry,
+    Job,
 )

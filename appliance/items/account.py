@@ -8,6 +8,7 @@ class Account:
     """A user and everything stored for them; `address` is the primary one, normalised.
 
     `credential_version` is raised by every password change: whatever was cached for an older one is void.
+    `quota_bytes` is what is stored of the account; what it means is `store.limits.quota_bytes`.
     """
 
     id: int

@@ -4,19 +4,23 @@ Source: MS-ASCMD 2.2.1.4 FolderCreate, 2.2.1.5 FolderDelete, 2.2.1.7 FolderUpdat
 to which folder); the protocol itself is `eas/commands/folder_*.py`.
 """
 
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from appliance import db
 from appliance.db.tables import Account
 from appliance.db.tables import Folder as Row
-from appliance.errors import Conflict, Denied, InvalidInput, NotFound
+from appliance.errors import Conflict, Denied, InvalidInput, NotFound, QuotaExceeded
 from appliance.items.folder import SPECIAL_FOLDERS, Folder, FolderType
-from appliance.store import modseq
+from appliance.store import limits, modseq
 from appliance.store.rows import FOLDER_COLUMNS, folder_of
 from appliance.store.statement import Statement
 
 NAME_LENGTH_MAX = 256  # characters, MS-ASCMD 2.2.3.48 DisplayName
 DEPTH_MAX = 64
+NUMBER_LENGTH_MAX = 8  # characters kept free for the number that makes a name unique
+_UNNAMEABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of pairs, line ends
 _SPECIAL_TYPES = frozenset(type_ for _, type_ in SPECIAL_FOLDERS) - {FolderType.USER_MAIL}
 
 _COUNT = "UPDATE folder SET items_modseq = ?, total = total + ?, unread = unread + ? WHERE id = "
@@ -59,10 +63,13 @@ def special(account_id: int, type_: FolderType) -> Folder:
 
 
 def by_name(account_id: int, name: str, parent_id: int = 0) -> Folder | None:
-    """Return the live folder of that name under that parent (0: the top), ignoring letter case."""
-    wanted = name.casefold()
+    """Return the live folder of that name under that parent (0: the top), ignoring letter case.
+
+    Composed and decomposed letters are the same.
+    """
+    wanted = _folded(name)
     for folder in list_folders(account_id):
-        if folder.parent_id == parent_id and folder.name.casefold() == wanted:
+        if folder.parent_id == parent_id and _folded(folder.name) == wanted:
             return folder
     return None
 
@@ -84,7 +91,10 @@ def hierarchy_modseq(account_id: int) -> int:
 def create(
     account_id: int, parent_id: int, name: str, type_: int, *, changed_by: int | None = None
 ) -> Folder:
-    """Make a folder; raises NotFound (parent), Conflict (name taken), InvalidInput (name, depth)."""
+    """Make a folder; raises NotFound (parent), Conflict (name taken), InvalidInput (name, depth).
+
+    QuotaExceeded when the account has as many as it may.
+    """
     if type_ in _SPECIAL_TYPES:
         raise Denied("special folders are made with the account")
     modseq.hold([account_id])
@@ -107,12 +117,36 @@ def create(
 def update(
     account_id: int, folder_id: int, parent_id: int, name: str, *, changed_by: int | None = None
 ) -> Folder:
-    """Rename and move a folder; raises NotFound, Conflict, Denied (special), InvalidInput (cycle)."""
+    """Rename and move a folder; raises NotFound, Conflict, Denied (special), InvalidInput (cycle, depth)."""
     modseq.hold([account_id])
+    _check_place(account_id, parent_id, name, moving=_movable(account_id, folder_id).id)
+    return _put(account_id, folder_id, parent_id, name, changed_by)
+
+
+@db.transaction
+def bring_below(account_id: int, folder_id: int, parent_id: int, *, changed_by: int | None = None) -> Folder:
+    """Move a folder below another as `update` does, however deep that gets, under a name that is free there.
+
+    For what must not fail, such as deleting; raises NotFound, Denied (special).
+    """
+    modseq.hold([account_id])
+    name = _movable(account_id, folder_id).name
+    taken = {_folded(each.name) for each in list_folders(account_id) if each.parent_id == parent_id}
+    found, number = name, 1
+    while _folded(found) in taken:
+        number += 1
+        found = f"{name[: NAME_LENGTH_MAX - NUMBER_LENGTH_MAX]} ({number})"
+    return _put(account_id, folder_id, parent_id, found, changed_by)
+
+
+def _movable(account_id: int, folder_id: int) -> Folder:
     folder = get(account_id, folder_id)
     if folder.type in _SPECIAL_TYPES:
         raise Denied("special folders keep their name and place")
-    _check_place(account_id, parent_id, name, moving=folder_id)
+    return folder
+
+
+def _put(account_id: int, folder_id: int, parent_id: int, name: str, changed_by: int | None) -> Folder:
     number = modseq.take(account_id)
     Row.update(name=name, parent=parent_id or None, modseq=number, changed_by=changed_by).where(
         Row.id == folder_id
@@ -131,10 +165,10 @@ def deletable(account_id: int, folder_id: int) -> list[Folder]:
 
 def below(account_id: int, folder: Folder) -> list[Folder]:
     """Return all folders below a folder, parents before their children."""
-    everything = list_folders(account_id)
+    children = _by_parent(list_folders(account_id))
     found = [folder]
     for parent in found:
-        found += [child for child in everything if child.parent_id == parent.id]
+        found += children.get(parent.id, ())
     return found[1:]
 
 
@@ -174,24 +208,59 @@ def _folders(condition: Any, order: Any = Row.id) -> list[Folder]:
 
 
 def _check_place(account_id: int, parent_id: int, name: str, moving: int | None = None) -> None:
-    if not name.strip() or len(name) > NAME_LENGTH_MAX or any(ord(c) < 32 for c in name):
-        raise InvalidInput(f"a folder name has 1 to {NAME_LENGTH_MAX} printable characters")
+    """Raise for a name or a place that a folder cannot have. moving: the folder, when it is there already."""
+    _check_name(name)
+    tree = {folder.id: folder for folder in list_folders(account_id)}
+    if moving is None and len(tree) >= limits.folders_max():
+        raise QuotaExceeded(f"the account has {len(tree)} folders; it may have {limits.folders_max()}")
     if parent_id:
-        _check_depth(account_id, parent_id, moving)
-    twin = by_name(account_id, name, parent_id)
-    if twin is not None and twin.id != moving:
-        raise Conflict("a folder of that name is already there")
+        _check_depth(tree, parent_id, moving)
+    wanted = _folded(name)
+    for folder in tree.values():
+        if folder.parent_id == parent_id and folder.id != moving and _folded(folder.name) == wanted:
+            raise Conflict("a folder of that name is already there")
 
 
-def _check_depth(account_id: int, parent_id: int, moving: int | None) -> None:
-    ancestor = parent_id
-    for _ in range(DEPTH_MAX - 1):
+def _check_name(name: str) -> None:
+    is_visible = not any(unicodedata.category(c) in _UNNAMEABLE for c in name)
+    if not name.strip() or len(name) > NAME_LENGTH_MAX or not is_visible:
+        raise InvalidInput(f"a folder name has 1 to {NAME_LENGTH_MAX} printable characters")
+
+
+def _folded(name: str) -> str:
+    """Return what two spellings of one name have in common: the folder keeps the one it was given."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _check_depth(tree: Mapping[int, Folder], parent_id: int, moving: int | None) -> None:
+    depth, ancestor = 1, parent_id
+    while ancestor and depth <= DEPTH_MAX:
         if ancestor == moving:
             raise InvalidInput("a folder cannot be moved below itself")
-        ancestor = get(account_id, ancestor).parent_id
-        if not ancestor:
-            return
-    raise InvalidInput(f"folders nest at most {DEPTH_MAX} deep")
+        if ancestor not in tree:
+            raise NotFound("no such folder")
+        ancestor = tree[ancestor].parent_id
+        depth += 1
+    height = 0 if moving is None else _levels(tree.values(), moving) - 1
+    if depth + height > DEPTH_MAX:
+        raise InvalidInput(f"folders nest at most {DEPTH_MAX} deep")
+
+
+def _levels(everything: Iterable[Folder], top: int) -> int:
+    """Return how many levels a folder and those below it make."""
+    children = _by_parent(everything)
+    levels, row = 0, [top]
+    while row:
+        levels += 1
+        row = [child.id for parent in row for child in children.get(parent, ())]
+    return levels
+
+
+def _by_parent(everything: Iterable[Folder]) -> dict[int, list[Folder]]:
+    children: dict[int, list[Folder]] = {}
+    for folder in everything:
+        children.setdefault(folder.parent_id, []).append(folder)
+    return children
 
 
 def _hierarchy_changed(account_id: int, number: int) -> None:

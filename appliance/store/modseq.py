@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from appliance import bus, db
 from appliance.db.tables import Account
 from appliance.errors import NotFound, QuotaExceeded
+from appliance.store import limits
 from appliance.store.statement import Statement
 
 _TAKE = Statement(
@@ -22,8 +23,10 @@ _TAKE = Statement(
 )
 _TAKE_WITHIN_QUOTA = Statement(
     "UPDATE account SET modseq = modseq + ?, used_bytes = used_bytes + ?"
-    " WHERE id = ? AND (quota_bytes = 0 OR used_bytes + ? <= quota_bytes) RETURNING modseq"
+    " WHERE id = ? AND used_bytes + ? <= CASE quota_bytes WHEN -1 THEN ? WHEN 0 THEN ? ELSE quota_bytes END"
+    " RETURNING modseq"
 )
+_NO_LIMIT = 2**62
 _LATEST = Statement("SELECT modseq FROM account WHERE id = ?")
 
 
@@ -56,7 +59,8 @@ def take(account_id: int, count: int = 1, *, size: int = 0, ignores_quota: bool 
     if size <= 0 or ignores_quota:
         rows = _TAKE.rows(count, size, account_id)
     else:
-        rows = _TAKE_WITHIN_QUOTA.rows(count, size, account_id, size)
+        default = limits.quota_bytes() or _NO_LIMIT
+        rows = _TAKE_WITHIN_QUOTA.rows(count, size, account_id, size, default, _NO_LIMIT)
     if rows:
         return int(rows[0][0])
     if Account.select().where(Account.id == account_id).exists():

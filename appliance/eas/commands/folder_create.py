@@ -8,13 +8,12 @@ from appliance.eas.context import Context
 from appliance.eas.hierarchy import Effect
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import FolderChange as Status
-from appliance.errors import Conflict, InvalidInput
+from appliance.errors import Conflict, InvalidInput, QuotaExceeded
 from appliance.items.folder import FolderType
 from appliance.store import folders
 from appliance.wbxml.codepages import FolderHierarchy as Tag
 from appliance.wbxml.element import Element
 
-FOLDERS_MAX = 1_000  # of an account, before a device may not add to them: Status 151
 TYPES = frozenset((FolderType.USER, *range(FolderType.USER_MAIL, FolderType.USER_NOTES + 1)))
 """What a device may create; the others are special, or unknown."""
 
@@ -31,10 +30,10 @@ def _create(context: Context, asked: Element) -> Effect:
     if type_ not in TYPES:
         raise ProtocolError(Status.MALFORMED, "a type that no device may create")
     parent_id = hierarchy.parent_in(context, asked)
-    if len(folders.list_folders(account_id)) >= FOLDERS_MAX:
-        raise ProtocolError(Common.TOO_MANY_FOLDERS, f"the account has {FOLDERS_MAX} folders")
     try:
         made = folders.create(account_id, parent_id, name, type_, changed_by=context.device.id)
+    except QuotaExceeded as error:
+        raise ProtocolError(Common.TOO_MANY_FOLDERS, str(error)) from error
     except Conflict as error:
         raise ProtocolError(Status.NAME_EXISTS, str(error)) from error
     except InvalidInput as error:

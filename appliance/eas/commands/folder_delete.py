@@ -23,7 +23,6 @@ from appliance.wbxml.codepages import FolderHierarchy as Tag
 from appliance.wbxml.element import Element
 
 MAIL = "Email"
-NUMBER_LENGTH_MAX = 8  # characters kept free for the number that makes a name unique
 
 
 def handle(context: Context, request: Element | None) -> Element:
@@ -52,8 +51,7 @@ def _delete(context: Context, asked: Element, known: Known) -> Effect:
         moved.update((other.id, *(below.id for below in folders.below(account_id, other))))
     if not _goes_for_good(context, folder):
         deleted_items = folders.special(account_id, FolderType.DELETED)
-        name = _free_name(account_id, deleted_items.id, folder.name)
-        folders.update(account_id, folder.id, deleted_items.id, name, changed_by=device_id)
+        folders.bring_below(account_id, folder.id, deleted_items.id, changed_by=device_id)
         return Effect(touched=(folder.id,), absent=moved.union(ids))
     messages.delete_folder(account_id, folder.id, changed_by=device_id)
     # The kept request of an empty Sync may name the folder: it would be refused for ever.
@@ -76,12 +74,3 @@ def _tree(context: Context, folder: Folder) -> list[Folder]:
         raise ProtocolError(Status.SYSTEM_FOLDER, str(error)) from error
     except NotFound as error:
         raise ProtocolError(Status.NO_SUCH_FOLDER, str(error)) from error
-
-
-def _free_name(account_id: int, parent_id: int, name: str) -> str:
-    """Return a name no folder has under a parent: the one given, or it with a number."""
-    found, number = name, 1
-    while folders.by_name(account_id, found, parent_id) is not None:
-        number += 1
-        found = f"{name[: folders.NAME_LENGTH_MAX - NUMBER_LENGTH_MAX]} ({number})"
-    return found

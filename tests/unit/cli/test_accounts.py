@@ -23,7 +23,8 @@ def test_an_account_s_life(ready: Cli) -> None:
     listed = {about["address"]: about for about in ready.ok("user", "list", "--json").json}
     assert listed["bob@example.com"] == {
         "address": "bob@example.com", "name": "Bob B", "admin": False, "enabled": False,
-        "used_bytes": 0, "quota_bytes": 0, "aliases": ["info@example.com"],
+        "used_bytes": 0, "quota_bytes": 10_737_418_240, "quota_is_own": False,
+        "aliases": ["info@example.com"],
     }  # fmt: skip
     assert listed["anna@example.com"]["admin"]
     text = ready.ok("user", "list").out
@@ -151,3 +152,19 @@ def _sign_in(password: str, address: str = "anna@example.com") -> bool:
     found = login.login(address, password, protocol="eas", device_id="PHONE", remote_ip="192.0.2.1")
     with db.connection():
         return accounts.require(address).id == found.id
+
+
+def test_a_quota_of_its_own(ready: Cli) -> None:
+    ready.config.write_text(ready.config.read_text() + "[limits]\nquota_bytes = 5000\n")
+    ready.ok("user", "add", "bob@example.com", "--quota", "0", "--password-stdin", stdin="a good password\n")
+
+    def quotas() -> dict[str, tuple[int, bool]]:
+        listed = ready.ok("user", "list", "--json").json
+        return {about["address"]: (about["quota_bytes"], about["quota_is_own"]) for about in listed}
+
+    assert quotas() == {"anna@example.com": (5000, False), "bob@example.com": (0, True)}
+    ready.ok("user", "quota", "anna@example.com", "123")
+    ready.ok("user", "quota", "bob@example.com", "default")
+    assert quotas() == {"anna@example.com": (123, True), "bob@example.com": (5000, False)}
+    for wrong in ("-1", "much", ""):
+        assert ready("user", "quota", "anna@example.com", wrong).status == 2

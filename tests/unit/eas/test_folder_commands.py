@@ -10,7 +10,8 @@ from appliance.eas import hierarchy
 from appliance.eas.commands import folder_create
 from appliance.errors import Conflict
 from appliance.items.folder import FolderType
-from appliance.store import folders, messages
+from appliance.settings import Limits
+from appliance.store import folders, limits, messages
 from appliance.wbxml.codepages import AirSync, Ping
 from appliance.wbxml.codepages import FolderHierarchy as Tag
 from tests.covers import covers
@@ -29,6 +30,13 @@ def other(phone):
     found = Phone(phone.server, phone.account, "device2")
     found.folder_sync()
     return found
+
+
+@pytest.fixture
+def few_folders():
+    """Configures how many folders an account may have."""
+    yield lambda number: limits.configure(Limits(folders_max=number))
+    limits.configure(Limits())
 
 
 def creation(key, name="Work", *, parent="0", type_=12, extra=()):
@@ -179,8 +187,8 @@ def test_names_nobody_may_use(phone, name):
     assert status_only(ask(phone, creation(phone.hierarchy_key, name)), 10)
 
 
-def test_an_account_has_only_so_many_folders(phone, monkeypatch):
-    monkeypatch.setattr(folder_create, "FOLDERS_MAX", len(live(phone)) + 1)
+def test_an_account_has_only_so_many_folders(phone, few_folders):
+    few_folders(len(live(phone)) + 1)
     create(phone)
     assert status_only(ask(phone, creation(phone.hierarchy_key, "one more")), 151)
 

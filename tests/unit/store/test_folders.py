@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from appliance import bus, db
-from appliance.errors import Conflict, Denied, InvalidInput, NotFound
+from appliance.errors import Conflict, Denied, InvalidInput, NotFound, QuotaExceeded
 from appliance.items.account import Account
 from appliance.items.folder import SPECIAL_FOLDERS, Folder, FolderType
-from appliance.store import folders, messages
+from appliance.settings import Limits
+from appliance.store import folders, limits, messages
 from tests.unit.store.mailbox import modseq_of, special
 
 
@@ -85,7 +86,57 @@ def test_depth_has_an_end(anna: Account) -> None:
         make(anna.id, "too deep", parent_id)
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a\nb", "nul\0", "x" * (folders.NAME_LENGTH_MAX + 1)])
+def test_a_tree_is_moved_only_to_where_all_of_it_fits(anna: Account) -> None:
+    tops = []
+    for name in ("a", "b"):
+        parent_id, half = 0, []
+        for _ in range(folders.DEPTH_MAX // 2):
+            parent_id = make(anna.id, name, parent_id).id
+            half.append(parent_id)
+        tops.append(half)
+    (first, *_, bottom), (second, *_) = tops
+    folders.update(anna.id, second, bottom, "b")
+    last = folders.create(anna.id, 0, "one more", FolderType.USER_MAIL)
+    with pytest.raises(InvalidInput, match="deep"):
+        folders.update(anna.id, first, last.id, "a")
+    # What is deleted must fit.
+    assert folders.bring_below(anna.id, first, special(anna.id, FolderType.DELETED)).id == first
+
+
+def test_a_free_name_is_found_beside_any_others(anna: Account) -> None:
+    bin_id = special(anna.id, FolderType.DELETED)
+    long = "x" * folders.NAME_LENGTH_MAX
+    names = [folders.bring_below(anna.id, make(anna.id, long).id, bin_id).name for _ in range(12)]
+    assert names[0] == long and len(set(names)) == 12
+    assert max(map(len, names)) == folders.NAME_LENGTH_MAX
+
+
+def test_composed_and_decomposed_letters_are_one_name(anna: Account) -> None:
+    decomposed = "Bu\u0308ro"
+    assert make(anna.id, decomposed).name == decomposed  # what the phone shows stays what we show
+    with pytest.raises(Conflict):
+        make(anna.id, "BÜRO")
+    with db.connection():
+        found = folders.by_name(anna.id, "büro")
+    assert found is not None and found.name == decomposed
+
+
+def test_an_account_has_only_so_many_folders(anna: Account) -> None:
+    limits.configure(Limits(folders_max=len(SPECIAL_FOLDERS) + 2))
+    try:
+        first, second = make(anna.id, "1"), make(anna.id, "2")
+        with pytest.raises(QuotaExceeded, match="13 folders"):
+            make(anna.id, "3")
+        folders.update(anna.id, first.id, second.id, "moved all the same")
+        messages.delete_folder(anna.id, first.id)
+        make(anna.id, "3")
+    finally:
+        limits.configure(Limits())
+
+
+@pytest.mark.parametrize(
+    "name", ["a\x7fb", "a\x85b", "a\u2028b", "", "   ", "a\nb", "nul\0", "x" * (folders.NAME_LENGTH_MAX + 1)]
+)
 def test_impossible_names(anna: Account, name: str) -> None:
     with pytest.raises(InvalidInput):
         make(anna.id, name)

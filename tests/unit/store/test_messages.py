@@ -11,7 +11,8 @@ from appliance.errors import Conflict, Denied, NotFound, QuotaExceeded
 from appliance.items.account import Account
 from appliance.items.folder import FolderType
 from appliance.items.message import Flag
-from appliance.store import folders, leaving, messages
+from appliance.settings import Limits
+from appliance.store import folders, leaving, limits, messages
 from tests.fixtures.database import Place
 from tests.unit.store.mailbox import (
     MINUTE,
@@ -84,6 +85,22 @@ def test_making_room_lets_the_next_one_in(store: Place) -> None:
     item_id = file(small.id, raw=raw)
     messages.delete(small.id, item_id)
     file(small.id, raw=raw)
+
+
+def test_an_account_without_a_quota_of_its_own_has_the_configured_one(store: Place) -> None:
+    raw = mail(size=2_000)
+    plain, own = account("plain", quota_bytes=limits.AS_CONFIGURED), account("own", quota_bytes=0)
+    before = limits.configure(Limits(quota_bytes=len(raw)))
+    try:
+        for each in (plain, own):
+            file(each.id, raw=raw)
+        file(own.id, raw=raw)
+        with pytest.raises(QuotaExceeded):
+            file(plain.id, raw=raw)
+        limits.configure(Limits(quota_bytes=0))
+        file(plain.id, raw=raw)
+    finally:
+        limits.configure(before)
 
 
 def test_filing_for_all_tells_who_did_not_take_it(anna: Account) -> None:
