@@ -24,7 +24,8 @@ def ask(phone, body, **headers):
     return phone.server.ask(phone.account, request("Autodiscover", body, **given))
 
 
-@covers("MS-ASCMD_R8", "MS-ASCMD_R41", "MS-ASCMD_R3484")
+@covers("MS-ASCMD_R8", "MS-ASCMD_R41", "MS-ASCMD_R3484", "MS-ASCMD_R703", "MS-ASCMD_R3482", "MS-ASCMD_R5718")
+@covers("MS-ASCMD_R5823")
 @pytest.mark.parametrize("version", ["", "2.5", "12.1", "16.1"])
 def test_where_the_server_is(phone, version):
     response = ask(phone, question(), version=version, host="127.0.0.1:8443")
@@ -39,7 +40,8 @@ def test_without_a_port_it_is_the_usual_one(phone):
     assert b"<Url>https://mail.example.test/Microsoft-Server-ActiveSync</Url>" in ask(phone, question()).body
 
 
-@covers("MS-ASCMD_R3799", "MS-ASCMD_R3818")
+@covers("MS-ASCMD_R3799", "MS-ASCMD_R3818", "MS-ASCMD_R2285", "MS-ASCMD_R2286", "MS-ASCMD_R2287")
+@covers("MS-ASCMD_R2288")
 @pytest.mark.parametrize(
     ("body", "code"),
     [

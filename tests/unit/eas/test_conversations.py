@@ -57,7 +57,7 @@ def subjects(phone, folder):
     return sorted(message.subject for message in phone.server.listed(phone.account, folder))
 
 
-@covers("MS-ASCON_R130", "MS-ASCON_R172", "MS-ASCON_R215", "MS-ASCMD_R201", "MS-ASCON_R69")
+@covers("MS-ASCON_R130", "MS-ASCON_R172", "MS-ASCON_R215", "MS-ASCMD_R201", "MS-ASCON_R69", "MS-ASCMD_R3465")
 def test_conversation_is_moved_with_all_that_will_come_of_it(phone, inbox, talk, archive):
     assert move(phone, talk, archive) == 1
     assert subjects(phone, archive) == ["Re: plan", "plan"]
@@ -97,7 +97,7 @@ def test_move_without_always_is_refused(phone, inbox, talk, archive):
     assert subjects(phone, inbox) == ["plan", "unrelated"]
 
 
-@covers("MS-ASCON_R146", "MS-ASCON_R317")
+@covers("MS-ASCON_R146", "MS-ASCON_R317", "MS-ASCMD_R4942")
 def test_faults_have_their_statuses(phone, talk, archive):
     assert move(phone, talk, phone.folder(FolderType.CALENDAR)) == 156
     assert move(phone, b"0123456789abcdef", archive) == 6

@@ -17,6 +17,7 @@ from appliance.eas.response import Held
 from appliance.errors import Conflict, NotFound, QuotaExceeded, TemporaryFailure
 from appliance.wbxml.codec import decode
 from appliance.wbxml.codepages import FolderHierarchy as Tag
+from tests.covers import covers
 from tests.unit.eas import schema
 from tests.unit.eas.world import Phone, request
 
@@ -39,6 +40,7 @@ def test_a_good_request_is_answered_in_wbxml(phone):
     assert decode(response.body).int_of(Tag.Status) == 1
 
 
+@covers("MS-ASCMD_R4815")
 @pytest.mark.parametrize("body", [b"\x00", b"not wbxml", b"\x03\x01\x6a\x00\x45", b"\x03\x01\x6a\x00\xff"])
 def test_broken_wbxml(phone, body):
     assert status(ask(phone, document=body)) == 102

@@ -92,7 +92,7 @@ def references(data):
     }
 
 
-@covers("MS-ASEMAIL_R11850", "MS-ASEMAIL_R11910")
+@covers("MS-ASEMAIL_R11850", "MS-ASEMAIL_R11910", "MS-ASCMD_R748", "MS-ASCMD_R957")
 def test_new_draft_is_answered_with_what_the_server_made_of_it(phone, folder):
     told = phone.sync(
         folder,
@@ -149,6 +149,7 @@ def test_only_the_drafts_folder_takes_mail(phone):
     assert answered(sent)[0] == 6
 
 
+@covers("MS-ASCMD_R878")
 def test_change_leaves_what_it_does_not_name(phone, folder):
     item = write(phone, folder, Email.To("ben@example.net"), Email.Subject("one"), body(1, "first\r\ntext"))
     told = phone.sync(folder, commands=[change(item, Email.Subject("two"))])

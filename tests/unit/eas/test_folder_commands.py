@@ -126,7 +126,7 @@ def test_a_folder_of_every_type_a_device_may_create(phone, other, type_):
     assert told(other) == [("Add", "Work")]
 
 
-@covers("MS-ASCMD_R4035", "MS-ASCMD_R4570", "MS-ASCMD_R3904")
+@covers("MS-ASCMD_R4035", "MS-ASCMD_R4570", "MS-ASCMD_R3904", "MS-ASCMD_R81")
 @pytest.mark.parametrize("type_", [*range(2, 12), 0, 18, 19, 20, 255, -1, "mail", None])
 def test_types_nobody_may_create(phone, type_):
     before = live(phone)
@@ -149,7 +149,7 @@ def test_folders_nest_only_so_deep(phone):
     assert status_only(ask(phone, creation(phone.hierarchy_key, "too deep", parent=parent)), 10)
 
 
-@covers("MS-ASCMD_R4013")
+@covers("MS-ASCMD_R4013", "MS-ASCMD_R5416")
 def test_a_name_is_used_once_under_a_parent(phone):
     made = create(phone)
     assert status_only(ask(phone, creation(phone.hierarchy_key)), 2)
@@ -418,7 +418,7 @@ def test_update_of_nothing(phone, folder):
     assert status_only(ask(phone, change(phone.hierarchy_key, folder)), 4)
 
 
-@covers("MS-ASCMD_R4108")
+@covers("MS-ASCMD_R4108", "MS-ASCMD_R4109")
 def test_update_to_nowhere(phone):
     made = create(phone)
     assert status_only(ask(phone, change(phone.hierarchy_key, made, parent="999999")), 5)
@@ -449,6 +449,7 @@ def test_a_deleted_mail_folder_can_be_taken_back(phone, other):
     assert told(phone) == []
 
 
+@covers("MS-ASCMD_R98")
 def test_a_second_deletion_is_for_good(phone, other):
     top = create(phone)
     below = create(phone, "below", parent=top)

@@ -25,7 +25,7 @@ def count(answer):
     return answer.require(Tag.Changes).int_of(Tag.Count)
 
 
-@covers("MS-ASCMD_R4578", "MS-ASCMD_R5008", "MS-ASCMD_R5020", "MS-ASCMD_R4074")
+@covers("MS-ASCMD_R4578", "MS-ASCMD_R5008", "MS-ASCMD_R5020", "MS-ASCMD_R4074", "MS-ASCMD_R119")
 def test_key_0_brings_every_folder(phone):
     answer = phone.folder_sync()
     assert answer.int_of(Tag.Status) == 1
@@ -51,7 +51,7 @@ def test_parents_come_before_their_children(phone):
     assert order.index("renamed") < order.index(inner.name)
 
 
-@covers("MS-ASCMD_R5024", "MS-ASCMD_R5863")
+@covers("MS-ASCMD_R5024", "MS-ASCMD_R5863", "MS-ASCMD_R113", "MS-ASCMD_R116", "MS-ASCMD_R5860")
 def test_changes_since(phone):
     doomed = folders.create(phone.account.id, 0, "doomed", 12)
     kept = folders.create(phone.account.id, 0, "kept", 12)
@@ -80,6 +80,7 @@ def test_own_changes_are_not_echoed(phone):
     assert names(phone.folder_sync()) == ["theirs"]
 
 
+@covers("MS-ASCMD_R2120")
 def test_no_change_keeps_the_key(phone):
     phone.folder_sync()
     key = phone.hierarchy_key
@@ -97,7 +98,7 @@ def test_a_lost_answer_is_given_again(phone):
     assert names(phone.asked("FolderSync", document(first.text_of(Tag.SyncKey)))) == ["two"]
 
 
-@covers("MS-ASCMD_R4581", "MS-ASCMD_R4083")
+@covers("MS-ASCMD_R4581", "MS-ASCMD_R4083", "MS-ASCMD_R4068", "MS-ASCMD_R4070")
 @pytest.mark.parametrize("key", ["1", "ffffffff.1", "x" * 64])
 def test_unknown_keys(phone, key):
     phone.folder_sync()

@@ -30,7 +30,7 @@ def options(filter_type):
     return AirSync.Options(AirSync.FilterType(filter_type))
 
 
-@covers("MS-ASCMD_R4134", "MS-ASCMD_R5056", "MS-ASCMD_R2999", "MS-ASCMD_R4591")
+@covers("MS-ASCMD_R4134", "MS-ASCMD_R5056", "MS-ASCMD_R2999", "MS-ASCMD_R4591", "MS-ASCMD_R171")
 def test_it_counts_what_sync_delivers(phone, inbox):
     for n in range(5):
         phone.server.file(phone.account, inbox, str(n), timedelta(hours=n))

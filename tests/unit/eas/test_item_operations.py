@@ -87,7 +87,7 @@ def test_an_item_by_its_long_id(phone, item):
     assert names(found) == ["Status", "LongId", "Class", "Properties"]
 
 
-@covers("MS-ASCMD_R3363", "MS-ASCMD_R3366", "MS-ASCMD_R3367", "MS-ASCMD_R3368")
+@covers("MS-ASCMD_R3363", "MS-ASCMD_R3366", "MS-ASCMD_R3367", "MS-ASCMD_R3368", "MS-ASCMD_R3360")
 def test_the_whole_message_byte_for_byte(phone, inbox, item):
     answer = operations(phone, by_id(inbox, item, AirSync.MIMESupport(2), body_preference(4)))
     body = fetched(answer).require(Tag.Properties).require(AirSyncBase.Body)
@@ -141,7 +141,7 @@ def test_the_store_in_any_case(phone, item):
 # --- attachments ----------------------------------------------------------------------------------
 
 
-@covers("MS-ASCMD_R3716")
+@covers("MS-ASCMD_R3716", "MS-ASCMD_R234", "MS-ASCMD_R5503", "MS-ASCMD_R2301")
 def test_an_attachment(phone, item):
     found = fetched(operations(phone, attachment(f"{item}:2")))
     assert names(found) == ["Status", "FileReference", "Properties"]
@@ -151,6 +151,7 @@ def test_an_attachment(phone, item):
     assert base64.b64decode(properties.text_of(Tag.Data)) == PDF
 
 
+@covers("MS-ASCMD_R5422", "MS-ASCMD_R5423")
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
     [("0-9", 0, 9), ("5-5", 5, 5), ("10000-99999", 10_000, 10_239), ("0-10239", 0, 10_239)],
@@ -184,6 +185,7 @@ def test_an_empty_attachment(phone, item):
     assert statuses(answer) == [1, 8]
 
 
+@covers("MS-ASCMD_R5501")
 def test_every_attachment_that_is_described_can_be_fetched(phone, inbox, item):
     described = fetched(operations(phone, by_id(inbox, item))).require(Tag.Properties)
     listed = described.require(AirSyncBase.Attachments).find_all(AirSyncBase.Attachment)
@@ -209,7 +211,8 @@ def split(body):
     return document, pieces[1:]
 
 
-@covers("MS-ASCMD_R2302", "MS-ASAIRS_R176")
+@covers("MS-ASCMD_R2302", "MS-ASAIRS_R176", "MS-ASCMD_R236", "MS-ASCMD_R5505", "MS-ASCMD_R5509")
+@covers("MS-ASCMD_R5510", "MS-ASCMD_R5512", "MS-ASCMD_R5517", "MS-ASCMD_R5518")
 def test_data_travels_beside_the_document(phone, inbox, item):
     asked = Tag.ItemOperations(
         attachment(f"{item}:2"),
@@ -249,7 +252,7 @@ def test_an_answer_has_a_ceiling(phone, inbox, item, monkeypatch, multipart):
 # --- emptying, limits -----------------------------------------------------------------------------
 
 
-@covers("MS-ASCMD_R2243", "MS-ASCMD_R2244")
+@covers("MS-ASCMD_R2243", "MS-ASCMD_R2244", "MS-ASCMD_R199", "MS-ASCMD_R2167")
 @pytest.mark.parametrize("with_folders", [False, True])
 def test_emptying_a_folder(phone, with_folders):
     trash = phone.folder(FolderType.DELETED)

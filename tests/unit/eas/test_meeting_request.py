@@ -8,6 +8,7 @@ from appliance.eas.content.meeting_request import global_object_id, time_zone
 from appliance.ical.invitation import read_invitation
 from appliance.ical.zones import named_zone, rules_of_zone
 from appliance.wbxml.codepages import AirSync, AirSyncBase, Calendar, Email, Email2
+from tests.covers import covers
 from tests.unit.eas.world import Phone
 
 UID = "7F2D14AA-0001-4321-99AA-0C0000000001"
@@ -64,6 +65,7 @@ def seen(phone, inbox, calendar, *, version="14.1", method="REQUEST"):
     return other.sync(inbox).data(AirSync.Add)
 
 
+@covers("MS-ASCMD_R5068", "MS-ASCMD_R5828")
 def test_invitation_says_when_where_and_who(phone, inbox):
     alarm = ("BEGIN:VALARM", "TRIGGER:-PT15M", "END:VALARM")
     data = seen(phone, inbox, event("LOCATION:Raum 2", "RRULE:FREQ=WEEKLY;BYDAY=TU", *alarm))

@@ -22,7 +22,7 @@ def ask(phone, *moves):
     return [(r.text_of(Tag.SrcMsgId), r.int_of(Tag.Status), r.int_of(Tag.DstMsgId)) for r in found]
 
 
-@covers("MS-ASCMD_R4217")
+@covers("MS-ASCMD_R4217", "MS-ASCMD_R285", "MS-ASCMD_R289", "MS-ASCMD_R290", "MS-ASCMD_R3977")
 def test_a_move_and_who_hears_of_it(either_phone):
     phone = either_phone
     inbox, archive = phone.folder(FolderType.INBOX), phone.folder(FolderType.DELETED)
@@ -48,6 +48,7 @@ def test_a_repeat_gets_the_same_answer(phone, inbox):
 
 
 @covers("MS-ASCMD_R4207", "MS-ASCMD_R4208", "MS-ASCMD_R4212", "MS-ASCMD_R4219", "MS-ASCMD_R4201")
+@covers("MS-ASCMD_R5879")
 def test_faults(phone, inbox):
     sent, trash = phone.folder(FolderType.SENT), phone.folder(FolderType.DELETED)
     item = phone.server.file(phone.account, inbox, "one")

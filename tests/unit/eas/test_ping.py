@@ -46,7 +46,7 @@ def expire(phone, waiting, seconds):
 # --- parameters -----------------------------------------------------------------------------------
 
 
-@covers("MS-ASCMD_R4240", "MS-ASCMD_R4241")
+@covers("MS-ASCMD_R4240", "MS-ASCMD_R4241", "MS-ASCMD_R4228")
 @pytest.mark.parametrize("which", ["nothing", "empty", "interval", "folders"])
 def test_missing_parameters(phone, inbox, which):
     document = {
@@ -85,6 +85,7 @@ def test_intervals_out_of_range(phone, inbox, asked, nearest):
     assert status(expire(phone, held(phone, ping(nearest)), nearest)) == 1
 
 
+@covers("MS-ASCMD_R5714")
 @pytest.mark.parametrize("interval_s", [60, 3540])
 def test_the_ends_of_the_range_are_allowed(phone, inbox, interval_s):
     phone.prime(inbox)
@@ -103,6 +104,7 @@ def test_too_many_folders(phone, inbox):
     assert status(phone.asked("Ping")) == 3, "folders that are too many are not remembered"
 
 
+@covers("MS-ASCMD_R4244")
 @pytest.mark.parametrize(
     "document",
     [
@@ -121,7 +123,7 @@ def test_syntax(phone, document):
 # --- what it announces ----------------------------------------------------------------------------
 
 
-@covers("MS-ASCMD_R4235", "MS-ASCMD_R4236")
+@covers("MS-ASCMD_R4235", "MS-ASCMD_R4236", "MS-ASCMD_R306")
 def test_new_mail_is_announced_and_delivered(phone, inbox):
     sent = phone.folder(FolderType.SENT)
     phone.prime(inbox, sent)
@@ -152,6 +154,7 @@ def test_what_was_not_fetched_is_announced_at_once(phone, inbox):
     assert changed(phone.asked("Ping", ping(600, inbox))) == [inbox]
 
 
+@covers("MS-ASCMD_R5636")
 def test_a_lost_sync_answer_does_not_hide_what_comes_after(phone, inbox):
     phone.prime(inbox)
     phone.server.file(phone.account, inbox, "one")

@@ -45,9 +45,8 @@ def provisioned(phone):
     return policy_of(phone.asked("Provision", acknowledgement(temporary))).int_of(Tag.PolicyKey)
 
 
-@covers(
-    "MS-ASPROV_R417", "MS-ASPROV_R310", "MS-ASPROV_R209", "MS-ASPROV_R394", "MS-ASPROV_R378", "MS-ASPROV_R650"
-)
+@covers("MS-ASPROV_R417", "MS-ASPROV_R310", "MS-ASPROV_R209", "MS-ASPROV_R394", "MS-ASPROV_R378")
+@covers("MS-ASPROV_R650", "MS-ASCMD_R4990", "MS-ASCMD_R4992", "MS-ASCMD_R5026")
 @pytest.mark.parametrize("version", ["14.1", "16.1"])
 def test_phase_1_hands_out_a_policy_and_a_temporary_key(phone, version):
     answer = phone.asked("Provision", offer(), version=version)
@@ -60,7 +59,7 @@ def test_phase_1_hands_out_a_policy_and_a_temporary_key(phone, version):
     assert device_of(phone).policy_key == 0
 
 
-@covers("MS-ASPROV_R419", "MS-ASPROV_R605", "MS-ASPROV_R601", "MS-ASPROV_R662")
+@covers("MS-ASPROV_R419", "MS-ASPROV_R605", "MS-ASPROV_R601", "MS-ASPROV_R662", "MS-ASCMD_R5028")
 def test_phase_2_trades_the_key(phone):
     temporary = policy_of(phone.asked("Provision", offer())).int_of(Tag.PolicyKey)
     given = policy_of(phone.asked("Provision", acknowledgement(temporary)))
@@ -98,6 +97,7 @@ def test_the_introduction_is_kept(phone):
     assert (row.model, row.os, row.imei, row.friendly_name) == ("iPhone15C4", "iOS 26.0", "", "A")
 
 
+@covers("MS-ASCMD_R4954")
 @pytest.mark.parametrize(("version", "expected"), [("14.1", 165), ("16.1", 165)])
 def test_the_device_introduces_itself(phone, version, expected):
     answer = phone.asked("Provision", offer(introduction=None), version=version)
@@ -151,7 +151,7 @@ def test_by_default_no_key_is_asked_for(phone):
     assert folder_sync(phone, 99) == 1
 
 
-@covers("MS-ASPROV_R509")
+@covers("MS-ASPROV_R509", "MS-ASCMD_R4912")
 def test_the_gate(phone, inbox):
     phone.server.eas = replace(phone.server.eas, policy_required=True)
     assert folder_sync(phone, None) == 142

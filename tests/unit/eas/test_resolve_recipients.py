@@ -73,6 +73,7 @@ def availability(start: str | None, end: str | None = None) -> Element:
 INES, BRANDT, BRANDIS = (f"{name}@example.test" for name in ("ines", "brandt", "brandis"))
 
 
+@covers("MS-ASCMD_R4268", "MS-ASCMD_R4275")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -128,6 +129,7 @@ def test_suggestions_have_a_ceiling_over_all(
     assert [told(each)[0] for each in ask(phone, "brand", "bran", "ines", "bra")] == [2, 3, 1, 3]
 
 
+@covers("MS-ASCMD_R343", "MS-ASCMD_R3825")
 def test_a_recipient_is_told_in_the_order_of_the_schema(either_phone: Phone) -> None:
     make_people(either_phone)
     options = Tags.Options(
@@ -153,6 +155,7 @@ def test_who_has_no_name_is_called_by_the_address(phone: Phone, people: dict[str
 
 
 @covers("MS-ASCMD_R3329", "MS-ASCMD_R3330", "MS-ASCMD_R2265", "MS-ASCMD_R3338", "MS-ASCMD_R3339")
+@covers("MS-ASCMD_R819", "MS-ASCMD_R3319", "MS-ASCMD_R4291")
 @pytest.mark.parametrize(
     ("start", "end", "digits"),
     [
@@ -192,7 +195,7 @@ def test_an_interval_that_cannot_be_is_a_protocol_error(
     assert fault(phone, Tags.ResolveRecipients(Tags.To(INES), availability(start, end))) == 5
 
 
-@covers("MS-ASCMD_R4617", "MS-ASCMD_R4618", "MS-ASCMD_R4623")
+@covers("MS-ASCMD_R4617", "MS-ASCMD_R4618", "MS-ASCMD_R4623", "MS-ASCMD_R4624")
 def test_suggestions_have_neither_free_times_nor_certificates(
     phone: Phone, people: dict[str, Account]
 ) -> None:
@@ -234,7 +237,8 @@ def secrets(response: Element) -> tuple[int, int, int, list[bytes]]:
     )
 
 
-@covers("MS-ASCMD_R843", "MS-ASCMD_R857", "MS-ASCMD_R4302", "MS-ASCMD_R4304")
+@covers("MS-ASCMD_R843", "MS-ASCMD_R857", "MS-ASCMD_R4302", "MS-ASCMD_R4304", "MS-ASCMD_R3764")
+@covers("MS-ASCMD_R3435")
 def test_valid_certificates_are_told_and_others_are_not(phone: Phone, people: dict[str, Account]) -> None:
     short = certified(people["ines"], ends=NOW + DAY)
     long = certified(people["ines"])
@@ -289,6 +293,8 @@ def shown(response: Element) -> list[tuple[int, bytes]]:
 
 
 @covers("MS-ASCMD_R2133", "MS-ASCMD_R3286", "MS-ASCMD_R3287", "MS-ASCMD_R3288", "MS-ASCMD_R3289")
+@covers("MS-ASCMD_R5350", "MS-ASCMD_R5351", "MS-ASCMD_R4310", "MS-ASCMD_R4311", "MS-ASCMD_R4312")
+@covers("MS-ASCMD_R4313", "MS-ASCMD_R3667", "MS-ASCMD_R4970", "MS-ASCMD_R4972", "MS-ASCMD_R4974")
 def test_pictures_go_out_as_far_as_they_are_wanted(phone: Phone, people: dict[str, Account]) -> None:
     pictures.put(people["ines"].id, JPEG)
     pictures.put(people["brandt"].id, JPEG)
@@ -324,7 +330,7 @@ def test_pictures_stop_at_the_size_of_an_answer(phone: Phone, people: dict[str, 
 # --- wrong requests -----------------------------------------------------------------------------------
 
 
-@covers("MS-ASCMD_R4270", "MS-ASCMD_R5656", "MS-ASCMD_R5873")
+@covers("MS-ASCMD_R4270", "MS-ASCMD_R5656", "MS-ASCMD_R5873", "MS-ASCMD_R7501")
 @pytest.mark.parametrize(
     "document",
     [

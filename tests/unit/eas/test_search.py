@@ -21,6 +21,7 @@ from appliance.wbxml.codepages import (
     Search,
 )
 from appliance.wbxml.element import Element
+from tests.covers import covers
 from tests.unit.eas.world import Phone, body_preference
 
 DAY = timedelta(days=1)
@@ -95,6 +96,7 @@ def filled(phone: Phone) -> list[int]:
 # --- mail by Search -------------------------------------------------------------------------------------
 
 
+@covers("MS-ASCMD_R3846", "MS-ASCMD_R3849", "MS-ASCMD_R4327", "MS-ASCMD_R4638")
 def test_a_search_finds_newest_first_with_range_and_total(phone: Phone, filled: list[int]):
     store = ask_mail(phone, "vertrag", Search.RebuildResults(), Search.Range("0-2"))
     assert (status(store), ids(store)) == (1, filled[:3])
@@ -104,6 +106,7 @@ def test_a_search_finds_newest_first_with_range_and_total(phone: Phone, filled: 
     assert (store.text_of(Search.Range), store.text_of(Search.Total)) == ("3-4", "5")
 
 
+@covers("MS-ASCMD_R3851", "MS-ASCMD_R3862", "MS-ASCMD_R3729")
 def test_results_carry_the_properties_in_the_body_that_was_asked_for(phone: Phone, filled: list[int]):
     store = ask_mail(phone, "vertrag", body_preference(1, 5), Search.Range("0-0"))
     (result,) = store.find_all(Search.Result)
@@ -130,6 +133,7 @@ def test_without_a_preference_bodies_are_short(phone: Phone):
     assert body.flag_of(AirSyncBase.Truncated)
 
 
+@covers("MS-ASCMD_R3850")
 def test_nothing_found_is_one_empty_result(phone: Phone, filled: list[int]):
     for store in (
         ask_mail(phone, "absent"),
@@ -142,6 +146,7 @@ def test_nothing_found_is_one_empty_result(phone: Phone, filled: list[int]):
         assert not store.require(Search.Result).children
 
 
+@covers("MS-ASCMD_R922")
 def test_conditions_restrict(phone: Phone, filled: list[int]):
     def found(*conditions: Element) -> list[int]:
         return ids(ask(phone, "Mailbox", mail_query(*conditions)))
@@ -162,6 +167,7 @@ def test_conditions_restrict(phone: Phone, filled: list[int]):
     assert found(Search.ConversationId(conversation), Search.FreeText("absent")) == []
 
 
+@covers("MS-ASCMD_R2031", "MS-ASCMD_R5856", "MS-ASCMD_R2146")
 def test_folders_restrict_and_deep_traversal_goes_below(phone: Phone):
     account, server = phone.account, phone.server
     inbox = phone.folder(FolderType.INBOX)
@@ -186,6 +192,8 @@ def test_folders_restrict_and_deep_traversal_goes_below(phone: Phone):
     assert found_ids(find_mail(phone, "word", options=[Find.DeepTraversal()])) == made
 
 
+@covers("MS-ASCMD_R772", "MS-ASCMD_R923", "MS-ASCMD_R2032", "MS-ASCMD_R2086", "MS-ASCMD_R3105")
+@covers("MS-ASCMD_R3143", "MS-ASCMD_R3220", "MS-ASCMD_R4329", "MS-ASCMD_R5815")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -319,6 +327,7 @@ def test_a_search_does_not_touch_synchronisation(phone: Phone, inbox: int):
     assert states() == before
 
 
+@covers("MS-ASCMD_R72172515")
 def test_nobody_searches_in_other_mailboxes(either_phone: Phone):
     mine = either_phone
     other = Phone(mine.server, mine.server.account("ben"))
@@ -343,6 +352,7 @@ def test_nobody_searches_in_other_mailboxes(either_phone: Phone):
 # --- mail by Find ----------------------------------------------------------------------------------------
 
 
+@covers("MS-ASCMD_R72172509")
 def test_find_shows_what_a_list_of_hits_needs(phone: Phone):
     raw = (
         b'From: "Jonas Brandt" <jonas@example.net>\r\nTo: "Mara Feldt" <mara@example.test>\r\n'
@@ -379,12 +389,14 @@ def test_find_shows_what_a_list_of_hits_needs(phone: Phone):
         assert found_ids(find_mail(phone, text)) == ([item_id] if is_found else []), text
 
 
+@covers("MS-ASCMD_R38391805")
 def test_find_finds_nothing(phone: Phone, filled: list[int]):
     response = find_mail(phone, "absent")
     assert [child.tag.name for child in response] == ["Store", "Status", "Total"]
     assert response.text_of(Find.Total) == "0"
 
 
+@covers("MS-ASCMD_R37071816", "MS-ASCMD_R72172521", "MS-ASCMD_R72172518")
 def test_find_ranges(phone: Phone, filled: list[int]):
     response = find_mail(phone, "vertrag", options=[Find.Range("0-1")])
     assert (found_ids(response), response.text_of(Find.Total)) == (filled[:2], "5")
@@ -394,6 +406,7 @@ def test_find_ranges(phone: Phone, filled: list[int]):
         assert (response.int_of(Find.Status), found_ids(response)) == (expected, [])
 
 
+@covers("MS-ASCMD_R72172512")
 @pytest.mark.parametrize(
     "document",
     [
@@ -441,6 +454,7 @@ def people(store: Element) -> list[str]:
     return [result.require(Search.Properties).text_of(GAL.DisplayName, "") for result in results]
 
 
+@covers("MS-ASCMD_R132000", "MS-ASCMD_R132004", "MS-ASCMD_R421", "MS-ASCMD_R426", "MS-ASCMD_R3699")
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -471,6 +485,7 @@ def test_people_are_found_by_beginnings(office: Phone, text: str, names: list[st
     assert [one.text_of(GAL.DisplayName) for one in properties] == names
 
 
+@covers("MS-ASCMD_R5711", "MS-ASCMD_R3691", "MS-ASCMD_R3692")
 def test_an_entry_says_only_what_is_known(office: Phone):
     store = ask(office, "GAL", Search.Query("okaf"))
     properties = store.require(Search.Result).require(Search.Properties)
@@ -483,6 +498,7 @@ def test_an_entry_says_only_what_is_known(office: Phone):
     assert nameless.text_of(GAL.DisplayName) == "anna@example.test"
 
 
+@covers("MS-ASCMD_R419", "MS-ASCMD_R420", "MS-ASCMD_R431")
 def test_people_come_in_pages(office: Phone):
     store = ask(office, "GAL", Search.Query("brandt"), Search.Range("1-1"))
     assert (people(store), store.text_of(Search.Range), store.text_of(Search.Total)) == (
@@ -508,6 +524,8 @@ def picture_states(office: Phone, *limits: Element) -> list[str]:
     return [picture.text_of(GAL.Status, "") for picture in shown]
 
 
+@covers("MS-ASCMD_R2135", "MS-ASCMD_R3310", "MS-ASCMD_R3311", "MS-ASCMD_R3674", "MS-ASCMD_R4371")
+@covers("MS-ASCMD_R4372", "MS-ASCMD_R4373", "MS-ASCMD_R4374", "MS-ASCMD_R4375")
 def test_pictures_come_with_their_limits(office: Phone):
     assert picture_states(office) == ["173", "173"]
     for address in ("mb@example.test", "zoe@example.test"):

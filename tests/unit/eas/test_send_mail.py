@@ -52,7 +52,7 @@ def raw_of(message):
         return messages.raw(message)
 
 
-@covers("MS-ASCMD_R463", "MS-ASCMD_R4379")
+@covers("MS-ASCMD_R463", "MS-ASCMD_R4379", "MS-ASCMD_R443", "MS-ASCMD_R5091")
 def test_success_is_empty(phone, bert):
     assert send(phone) is None
     (received,) = inbox_of(phone, bert)
@@ -85,6 +85,7 @@ def test_the_copy_in_sent_items(phone, bert, element, count):
 # --- once and only once ---------------------------------------------------------------------------
 
 
+@covers("MS-ASCMD_R4848")
 def test_a_client_id_is_used_once(phone, bert):
     assert send(phone) is None
     assert status(send(phone)) == 118
@@ -192,7 +193,7 @@ def test_an_unknown_local_recipient_is_reported_not_refused(phone, bert):
 # --- refusals -------------------------------------------------------------------------------------
 
 
-@covers("MS-ASCMD_R4380")
+@covers("MS-ASCMD_R4380", "MS-ASCMD_R4853", "MS-ASCMD_R5092")
 @pytest.mark.parametrize(
     ("mime", "expected"),
     [
@@ -218,7 +219,7 @@ def test_client_ids_have_1_to_40_characters(phone, client_id):
     assert status(send(phone, client_id=client_id)) == 103
 
 
-@covers("MS-ASCMD_R724")
+@covers("MS-ASCMD_R724", "MS-ASCMD_R4956")
 def test_an_account_nobody_was_offered(phone, bert):
     assert status(send(phone, extra=[ComposeMail.AccountId("other")])) == 166
     assert send(phone, extra=[ComposeMail.AccountId()]) is None

@@ -21,7 +21,7 @@ def introduction(*children):
     return Tag.DeviceInformation(Tag.Set(list(children)))
 
 
-@covers("MS-ASCMD_R4392")
+@covers("MS-ASCMD_R4392", "MS-ASCMD_R733", "MS-ASCMD_R3679", "MS-ASCMD_R4387")
 @pytest.mark.parametrize("version", ["14.1", "16.1"])
 def test_user_information(phone, version):
     accounts.add_alias(phone.account.id, "info@example.test")
@@ -49,12 +49,13 @@ def test_what_a_device_says_of_itself_is_cut(phone):
         assert len(Device.select().get().friendly_name) == 1_024
 
 
-@covers("MS-ASCMD_R481")
+@covers("MS-ASCMD_R481", "MS-ASCMD_R469", "MS-ASCMD_R5713", "MS-ASCMD_R480")
 def test_several_properties_are_answered_in_their_order(phone):
     answer = ask(phone, OOF, introduction(Tag.Model("x")), USER)
     assert [child.tag.name for child in answer] == ["Status", "Oof", "DeviceInformation", "UserInformation"]
 
 
+@covers("MS-ASCMD_R3863")
 def test_what_is_not_there(phone):
     answer = ask(phone, Tag.DevicePassword(Tag.Set(Tag.Password("secret"))))
     assert answer.require(Tag.DevicePassword).int_of(Tag.Status) == 7

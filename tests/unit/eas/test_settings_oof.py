@@ -70,6 +70,10 @@ def test_an_account_that_never_was_away_tells_of_all_three_audiences(either_phon
     ]  # fmt: skip
 
 
+@covers("MS-ASCMD_R783", "MS-ASCMD_R785", "MS-ASCMD_R786", "MS-ASCMD_R787", "MS-ASCMD_R5867")
+@covers("MS-ASCMD_R793", "MS-ASCMD_R794", "MS-ASCMD_R795", "MS-ASCMD_R796", "MS-ASCMD_R5866")
+@covers("MS-ASCMD_R802", "MS-ASCMD_R803", "MS-ASCMD_R804", "MS-ASCMD_R805", "MS-ASCMD_R2251")
+@covers("MS-ASCMD_R2252", "MS-ASCMD_R1106", "MS-ASCMD_R5677", "MS-ASCMD_R826")
 def test_the_known_example_goes_in_and_comes_out(either_phone: Phone) -> None:
     texts = {INTERNAL: "Bin im Urlaub.", KNOWN: "Out of office until 24 July."}
     messages = [message(tag, text=text) for tag, text in texts.items()] + [message(UNKNOWN, enabled=0)]
@@ -154,7 +158,8 @@ WRONG: dict[str, tuple[int, Sequence[Element]]] = {
 }
 
 
-@covers("MS-ASCMD_R2272", "MS-ASCMD_R3992", "MS-ASCMD_R5681", "MS-ASCMD_R5827")
+@covers("MS-ASCMD_R2272", "MS-ASCMD_R3992", "MS-ASCMD_R5681", "MS-ASCMD_R5827", "MS-ASCMD_R484")
+@covers("MS-ASCMD_R5702", "MS-ASCMD_R5385")
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_set_is_answered_with_its_status_and_changes_nothing(phone: Phone, name: str) -> None:
     put(phone, Settings.OofState(1), message(INTERNAL, text="Away"))

@@ -69,7 +69,7 @@ def stored(phone, item):
         return messages.get(phone.account.id, item)
 
 
-@covers("MS-ASCMD_R580", "MS-ASCMD_R605", "MS-ASCMD_R5776")
+@covers("MS-ASCMD_R580", "MS-ASCMD_R605", "MS-ASCMD_R5776", "MS-ASCMD_R569")
 def test_a_reply_quotes_the_original(phone, bert, original, inbox):
     assert reply(phone, ComposeMail.FolderId(str(inbox)), item_id(original)) is None
     raw = received(phone, bert)
@@ -78,7 +78,7 @@ def test_a_reply_quotes_the_original(phone, bert, original, inbox):
     assert b"In-Reply-To: <plan@example.test>" in raw
 
 
-@covers("MS-ASCMD_R4407")
+@covers("MS-ASCMD_R4407", "MS-ASCMD_R532", "MS-ASCMD_R568")
 def test_a_forward_takes_the_attachments_along(phone, bert, original):
     assert forward(phone, item_id(original)) is None
     raw = received(phone, bert)
@@ -87,6 +87,7 @@ def test_a_forward_takes_the_attachments_along(phone, bert, original):
     assert b"a,b,c" in raw
 
 
+@covers("MS-ASCMD_R3775")
 @pytest.mark.parametrize(
     "element", [ComposeMail.ReplaceMime(), ComposeMail.ReplaceMime(1)], ids=["empty", "1"]
 )
@@ -167,7 +168,7 @@ def test_a_repeat_counts_even_when_the_original_is_gone(phone, bert, original):
     assert status(reply(phone, item_id(original))) == 118
 
 
-@covers("MS-ASCMD_R5777", "MS-ASCMD_R4408")
+@covers("MS-ASCMD_R5777", "MS-ASCMD_R4408", "MS-ASCMD_R4930")
 @pytest.mark.parametrize("act", [reply, forward])
 @pytest.mark.parametrize(
     "source", [ComposeMail.ItemId("999999"), ComposeMail.ItemId("x"), ComposeMail.FolderId("1")]

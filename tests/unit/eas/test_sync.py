@@ -24,7 +24,8 @@ def sync(phone, *collections, tail=()):
     return AirSync.Sync(AirSync.Collections(list(collections)), list(tail))
 
 
-@covers("MS-ASCMD_R648", "MS-ASCMD_R4602", "MS-ASCMD_R5053")
+@covers("MS-ASCMD_R648", "MS-ASCMD_R4602", "MS-ASCMD_R5053", "MS-ASCMD_R654", "MS-ASCMD_R749")
+@covers("MS-ASCMD_R4599", "MS-ASCMD_R5015", "MS-ASCMD_R5041", "MS-ASCMD_R5060", "MS-ASCMD_R5787")
 @pytest.mark.parametrize("version", ["14.1", "16.1"])
 def test_smoke_on_either_database(either_phone, version):
     phone = replace(either_phone, version=version)
@@ -43,7 +44,8 @@ def test_smoke_on_either_database(either_phone, version):
     assert phone.sync(inbox).ids(AirSync.Delete) == [items[1]]
 
 
-@covers("MS-ASCMD_R5555", "MS-ASCMD_R3129", "MS-ASCMD_R5839", "MS-ASCMD_R4606")
+@covers("MS-ASCMD_R5555", "MS-ASCMD_R3129", "MS-ASCMD_R5839", "MS-ASCMD_R4606", "MS-ASCMD_R5032")
+@covers("MS-ASCMD_R5051", "MS-ASCMD_R4423")
 @pytest.mark.parametrize("children", [(), (AirSync.GetChanges(0),)], ids=["absent", "0"])
 def test_key_0_gives_a_key_and_no_items(phone, inbox, children):
     phone.server.file(phone.account, inbox, "waiting")
@@ -53,7 +55,7 @@ def test_key_0_gives_a_key_and_no_items(phone, inbox, children):
     assert [child.tag.name for child in told.collection] == ["SyncKey", "CollectionId", "Status"]
 
 
-@covers("MS-ASCMD_R3128", "MS-ASCMD_R5838")
+@covers("MS-ASCMD_R3128", "MS-ASCMD_R5838", "MS-ASCMD_R5778")
 @pytest.mark.parametrize("element", [AirSync.GetChanges(), AirSync.GetChanges(1)], ids=str)
 def test_key_0_does_not_ask_for_changes(phone, inbox, element):
     assert phone.sync(inbox, element).status == 4
@@ -102,7 +104,7 @@ def test_another_request_under_the_old_key_starts_from_there(phone, inbox):
     assert phone.sync(inbox, key=lost).status == 3
 
 
-@covers("MS-ASCMD_R4425")
+@covers("MS-ASCMD_R4425", "MS-ASCMD_R4417")
 @pytest.mark.parametrize("key", ["1", "ffffffff.1", "nonsense"])
 def test_unknown_keys(phone, inbox, key):
     phone.prime(inbox)
@@ -128,6 +130,7 @@ def test_a_bad_key_does_not_concern_the_other_collections(phone, inbox):
     assert str(item) in str(answer.to_text(values=True))
 
 
+@covers("MS-ASCMD_R4415")
 @pytest.mark.parametrize("folder_id", ["999999", "abc", "-1", "0", "01", " 1", "1e3", "٣"])
 def test_an_unknown_folder_asks_for_the_hierarchy(phone, folder_id):
     answer = phone.sync_all(phone.collection(folder_id, key="0"))
@@ -154,6 +157,7 @@ def test_the_default_window_is_100(phone, inbox):
     assert (len(last.of(AirSync.Add)), last.has_more) == (1, False)
 
 
+@covers("MS-ASCMD_R3451")
 def test_an_exact_window_has_no_more(phone, inbox):
     for n in range(3):
         phone.server.file(phone.account, inbox, str(n))
@@ -162,7 +166,7 @@ def test_an_exact_window_has_no_more(phone, inbox):
     assert (len(told.of(AirSync.Add)), told.has_more) == (3, False)
 
 
-@covers("MS-ASCMD_R4776")
+@covers("MS-ASCMD_R4776", "MS-ASCMD_R4779")
 def test_the_global_window_caps_all_collections_together(phone, inbox):
     sent = phone.folder(FolderType.SENT)
     phone.prime(inbox, sent)
@@ -253,7 +257,8 @@ def test_filter_8_is_not_for_mail(phone, inbox):
 # --- limits and faults ----------------------------------------------------------------------------
 
 
-@covers("MS-ASCMD_R4746", "MS-ASCMD_R3160", "MS-ASCMD_R4459", "MS-ASCMD_R5780")
+@covers("MS-ASCMD_R4746", "MS-ASCMD_R3160", "MS-ASCMD_R4459", "MS-ASCMD_R5780", "MS-ASCMD_R3225")
+@covers("MS-ASCMD_R4460", "MS-ASCMD_R5781", "MS-ASCMD_R4461", "MS-ASCMD_R5782")
 @pytest.mark.parametrize(
     ("element", "limit"), [(AirSync.Wait(60), 59), (AirSync.HeartbeatInterval(30), 60)], ids=str
 )

@@ -80,7 +80,7 @@ def test_categories(phone, inbox, item):
     assert stored(phone, item).categories == ()
 
 
-@covers("MS-ASCMD_R4440", "MS-ASEMAIL_R643", "MS-ASEMAIL_R347")
+@covers("MS-ASCMD_R4440", "MS-ASEMAIL_R643", "MS-ASEMAIL_R347", "MS-ASCMD_R4419")
 @pytest.mark.parametrize(
     "data",
     [
@@ -119,7 +119,7 @@ def test_the_texts_of_a_flag_are_cut(phone, inbox, item):
     assert (len(kept.subject), len(kept.flag_type)) == (1_024, 1_024)
 
 
-@covers("MS-ASCMD_R4447")
+@covers("MS-ASCMD_R4447", "MS-ASCMD_R5256")
 @pytest.mark.parametrize("command", [lambda i: change(i, Email.Read(1)), delete, "fetch"])
 def test_an_item_that_is_not_there(phone, inbox, item, command):
     build = command if command != "fetch" else lambda i: AirSync.Fetch(AirSync.ServerId(str(i)))
@@ -199,6 +199,7 @@ def test_the_same_change_twice_is_no_conflict(phone, inbox, item):
 # --- Add and Fetch --------------------------------------------------------------------------------
 
 
+@covers("MS-ASCMD_R755")
 def test_mail_cannot_be_added(phone, inbox):
     phone.prime(inbox)
     add = AirSync.Add(AirSync.ClientId("c1"), AirSync.ApplicationData(Email.Subject("mine")))
@@ -223,7 +224,7 @@ def test_only_so_many_client_ids_are_remembered(phone, inbox):
     assert "client10" in kept
 
 
-@covers("MS-ASCMD_R5433")
+@covers("MS-ASCMD_R5433", "MS-ASCMD_R5255")
 def test_fetch_brings_the_whole_item(phone, inbox):
     item = phone.server.file_raw(phone.account, inbox, b"Subject: long\r\n\r\n" + b"word " * 500)
     phone.prime(

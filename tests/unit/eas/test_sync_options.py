@@ -52,6 +52,7 @@ def test_the_server_wins_unless_told_otherwise(block):
     assert parse(block).client_wins is False
 
 
+@covers("MS-ASCMD_R934")
 def test_the_block_for_text_messages_changes_nothing():
     sms = AirSync.Options(AirSync.Class("SMS"), AirSync.FilterType(5))
     mail = AirSync.Options(AirSync.Class("Email"), AirSync.FilterType(2))
@@ -60,6 +61,7 @@ def test_the_block_for_text_messages_changes_nothing():
     assert parse(sms) is None
 
 
+@covers("MS-ASCMD_R930")
 def test_two_blocks_for_mail_contradict_each_other():
     assert status_of(AirSync.Options(), AirSync.Options(AirSync.Class("Email"))) == 4
 

@@ -112,7 +112,7 @@ def test_too_many_collections_are_told_how_many_may_be():
     assert (raised.value.status, raised.value.limit) == (15, 3)
 
 
-@covers("MS-ASCMD_R4545")
+@covers("MS-ASCMD_R4545", "MS-ASCMD_R4430", "MS-ASCMD_R5778", "MS-ASCMD_R4431", "MS-ASCMD_R5779")
 @pytest.mark.parametrize(
     "document",
     [

@@ -94,6 +94,7 @@ def test_each_fault_has_its_status(phone: Phone, name: str) -> None:
     assert judged(phone, wanted, chain=chain) == [status]
 
 
+@covers("MS-ASCMD_R5387")
 def test_certificates_are_answered_in_their_order_and_for_themselves(phone: Phone) -> None:
     some = ["for servers", "good", "not base64", "good", "forged"]
     assert judged(phone, *(CASES[name][1] for name in some)) == [CASES[name][0] for name in some]

@@ -273,7 +273,7 @@ def test_broken_wbxml(phone, version, http):
     assert bool(response.body) == (http == 200)
 
 
-@covers("MS-ASCMD_R7547")
+@covers("MS-ASCMD_R7547", "MS-ASCMD_R4817")
 def test_a_document_of_another_schema(phone):
     assert ask(phone, "MoveItems", Move.MoveItems(), version="12.1").status == 400
     later = ask(phone, "MoveItems", Move.MoveItems(), version="14.0")
