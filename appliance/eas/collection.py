@@ -124,11 +124,12 @@ def collect(
 def _cutoff(context: Context, folder: Folder, options: Options) -> datetime | None:
     """Return the oldest `received_at` the options let in, None for no limit. Needs `db.connection()`.
 
-    With ConversationMode whole conversations come in: everything as new as the oldest message of those that
-    have a message in the window, so that what a device holds stays one range of the folder.
+    Only mail has a window by the day it was received. With ConversationMode whole conversations come in:
+    everything as new as the oldest message of those that have a message in the window, so that what a
+    device holds stays one range of the folder.
     Source: MS-ASCMD 2.2.3.36.2 ConversationMode (Sync).
     """
-    cutoff = cutoff_for(options.filter_type, context.now)
+    cutoff = cutoff_for(options.filter_type, context.now) if folder.content_class == "Email" else None
     if cutoff is None or not options.conversation_mode:
         return cutoff
     return conversations.oldest_of_recent(folder.id, cutoff) or cutoff

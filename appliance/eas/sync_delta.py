@@ -175,10 +175,10 @@ def parts_for(message: Message, device: int, modseq: int) -> Part:
 
 
 def cutoff_for(filter_type: int, now: datetime) -> datetime | None:
-    """Return the oldest `received_at` an email FilterType lets in, None for no limit.
+    """Return the oldest `received_at` a FilterType lets in, None for no limit.
 
     The day begins at midnight UTC, so that the window moves once a day and not with every request.
-    Source: MS-ASCMD 2.2.3.68.2 FilterType (Sync); 6 and 7 are not defined for mail and taken by length.
+    Source: MS-ASCMD 2.2.3.68.2 FilterType (Sync); 6 and 7 are a calendar's, mail does not have them.
     """
     days = {1: 1, 2: 3, 3: 7, 4: 14, 5: 31, 6: 92, 7: 184}.get(filter_type)
     if days is None:

@@ -5,8 +5,10 @@ Source: MS-ASCMD 2.2.3.125.5 Options (Sync), MS-ASAIRS 2.2.2.12 BodyPreference.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Final
 
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import Sync as Status
@@ -15,6 +17,18 @@ from appliance.wbxml.element import Element, ElementError
 
 PLAIN, HTML, RTF, MIME = 1, 2, 3, 4
 PREVIEW_MAX = 255
+
+FILTERS: Final[Mapping[str, frozenset[int]]] = MappingProxyType(
+    {
+        "Email": frozenset(range(6)),
+        "Calendar": frozenset((0, 4, 5, 6, 7)),
+        "Tasks": frozenset((0, 8)),
+    }
+)
+"""The FilterTypes each class has. A class that is not here has none: any is taken and means nothing.
+
+Source: MS-ASCMD 2.2.3.68.1 FilterType (GetItemEstimate), 2.2.3.68.2 FilterType (Sync).
+"""
 
 # MS-ASCMD 2.2.3.108 MIMETruncation: characters kept; None keeps everything.
 _MIME_TRUNCATION = {0: 0, 1: 4096, 2: 5120, 3: 7168, 4: 10240, 5: 20480, 6: 51200, 7: 102400, 8: None}
@@ -45,6 +59,10 @@ class Options:
     def preference(self, body_type: int) -> BodyPreference | None:
         """Return the preference for one body type, None when the device did not list it."""
         return next((body for body in self.bodies if body.type == body_type), None)
+
+    def filters(self, content_class: str) -> bool:
+        """Return whether the FilterType is one that a content class has."""
+        return self.filter_type in FILTERS.get(content_class, (self.filter_type,))
 
     def to_json(self) -> str:
         """Return the options for the state row."""

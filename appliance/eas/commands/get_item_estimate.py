@@ -24,7 +24,6 @@ from appliance.wbxml.codepages import AirSync, GetItemEstimate
 from appliance.wbxml.element import Element
 
 COLLECTIONS_MAX = 1000  # MS-ASCMD 3.1.5.8
-FILTER_INCOMPLETE_TASKS = 8
 
 
 def handle(context: Context, request: Element | None) -> Element:
@@ -72,11 +71,7 @@ def _estimate(context: Context, asked: Element, collection_id: str) -> tuple[int
         return Status.INVALID_COLLECTION, None
     if asked.find(AirSync.ConversationMode) is not None and folder.content_class != "Email":
         raise ProtocolError(Common.INVALID_XML, "ConversationMode is for mail")
-    if (
-        wanted is not None
-        and wanted.filter_type == FILTER_INCOMPLETE_TASKS
-        and folder.content_class == "Email"
-    ):
+    if wanted is not None and not wanted.filters(folder.content_class):
         return Common.SERVER_ERROR, None
     presented = asked.text_of(AirSync.SyncKey, PRIMING)
     state = sync_states.load(context.device.id, folder.id)

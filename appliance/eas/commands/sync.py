@@ -32,8 +32,6 @@ from appliance.wbxml.codec import decode, encode, encode_fragment
 from appliance.wbxml.codepages import AirSync
 from appliance.wbxml.element import Element, Fragment
 
-FILTER_INCOMPLETE_TASKS = 8
-
 
 @dataclass(slots=True)
 class Budget:
@@ -134,15 +132,10 @@ def _collection(context: Context, asked: CollectionRequest, budget: Budget) -> E
 
 
 def _check_options(folder: Folder, asked: CollectionRequest) -> None:
-    options = asked.options
     if asked.conversation_mode is not None and folder.content_class != "Email":
         raise ProtocolError(Status.PROTOCOL_ERROR, "ConversationMode is for mail")
-    if (
-        options is not None
-        and options.filter_type == FILTER_INCOMPLETE_TASKS
-        and folder.content_class == "Email"
-    ):
-        raise ProtocolError(Status.PROTOCOL_ERROR, "FilterType 8 is for tasks")
+    if asked.options is not None and not asked.options.filters(folder.content_class):
+        raise ProtocolError(Status.PROTOCOL_ERROR, "a FilterType the class does not have")
 
 
 def _prime(context: Context, folder: Folder, asked: CollectionRequest, before: State | None) -> Element:

@@ -86,10 +86,28 @@ def test_a_bad_key(phone, inbox):
     assert estimate(phone, inbox, key="ffffffff.1") == (4, None)
 
 
-@covers("MS-ASCMD_R3007")
-def test_filter_8_is_not_for_mail(phone, inbox):
-    phone.prime(inbox)
-    assert estimate(phone, inbox, options(8)) == (110, None)
+@covers("MS-ASCMD_R3007", "MS-ASCMD_R2973", "MS-ASCMD_R3000", "MS-ASCMD_R3001", "MS-ASCMD_R3002")
+@covers("MS-ASCMD_R3003", "MS-ASCMD_R3004", "MS-ASCMD_R3005", "MS-ASCMD_R3006", "MS-ASCMD_R3008")
+@covers("MS-ASCMD_R3009", "MS-ASCMD_R3010", "MS-ASCMD_R3011", "MS-ASCMD_R3012", "MS-ASCMD_R3013")
+@covers("MS-ASCMD_R3014", "MS-ASCMD_R3015", "MS-ASCMD_R3016", "MS-ASCMD_R3017", "MS-ASCMD_R3018")
+@covers("MS-ASCMD_R3019", "MS-ASCMD_R3020", "MS-ASCMD_R3021", "MS-ASCMD_R3022", "MS-ASCMD_R3023")
+@covers("MS-ASCMD_R3024", "MS-ASCMD_R3025")
+@pytest.mark.parametrize(
+    ("folder_type", "known"),
+    [
+        (FolderType.INBOX, {0, 1, 2, 3, 4, 5}),
+        (FolderType.CALENDAR, {0, 4, 5, 6, 7}),
+        (FolderType.TASKS, {0, 8}),
+        (FolderType.CONTACTS, set(range(9))),
+        (FolderType.NOTES, set(range(9))),
+    ],
+)
+def test_each_class_has_its_filters(phone, folder_type, known):
+    folder = phone.folder(folder_type)
+    phone.prime(folder)
+    for filter_type in range(9):
+        expected = (1, 0) if filter_type in known else (110, None)
+        assert estimate(phone, folder, options(filter_type)) == expected, filter_type
 
 
 @covers("MS-ASCMD_R2984", "MS-ASCMD_R4129")

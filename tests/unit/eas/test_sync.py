@@ -248,10 +248,28 @@ def test_options_without_news_are_kept(phone, inbox):
     assert phone.sync(inbox).data(AirSync.Add).require(AirSyncBase.Body).text_of(AirSyncBase.Type) == "2"
 
 
-@covers("MS-ASCMD_R3080", "MS-ASCMD_R3043")
-def test_filter_8_is_not_for_mail(phone, inbox):
-    phone.prime(inbox)
-    assert phone.sync(inbox, options=AirSync.Options(AirSync.FilterType(8))).status == 4
+@covers("MS-ASCMD_R3080", "MS-ASCMD_R3043", "MS-ASCMD_R3079", "MS-ASCMD_R3035", "MS-ASCMD_R3036")
+@covers("MS-ASCMD_R3037", "MS-ASCMD_R3038", "MS-ASCMD_R3039", "MS-ASCMD_R3040", "MS-ASCMD_R3041")
+@covers("MS-ASCMD_R3042", "MS-ASCMD_R3044", "MS-ASCMD_R3045", "MS-ASCMD_R3046", "MS-ASCMD_R3047")
+@covers("MS-ASCMD_R3048", "MS-ASCMD_R3049", "MS-ASCMD_R3050", "MS-ASCMD_R3051", "MS-ASCMD_R3052")
+@covers("MS-ASCMD_R3053", "MS-ASCMD_R3054", "MS-ASCMD_R3055", "MS-ASCMD_R3056", "MS-ASCMD_R3057")
+@covers("MS-ASCMD_R3058", "MS-ASCMD_R3059", "MS-ASCMD_R3060", "MS-ASCMD_R3061")
+@pytest.mark.parametrize(
+    ("folder_type", "known"),
+    [
+        (FolderType.INBOX, {0, 1, 2, 3, 4, 5}),
+        (FolderType.CALENDAR, {0, 4, 5, 6, 7}),
+        (FolderType.TASKS, {0, 8}),
+        (FolderType.CONTACTS, set(range(9))),
+        (FolderType.NOTES, set(range(9))),
+    ],
+)
+def test_each_class_has_its_filters(phone, folder_type, known):
+    folder = phone.folder(folder_type)
+    phone.prime(folder)
+    for filter_type in range(9):
+        status = phone.sync(folder, options=AirSync.Options(AirSync.FilterType(filter_type))).status
+        assert status == (1 if filter_type in known else 4), filter_type
 
 
 # --- limits and faults ----------------------------------------------------------------------------
