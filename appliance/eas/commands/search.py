@@ -1,6 +1,7 @@
 """Search: mail by its words, people by their names; documents are never looked for.
 
-Errors of a store are its own Status inside a successful Search. A search for documents by the path of a
+Errors of a store are its own Status inside a successful Search. No mail found is one empty Result, nobody found
+is none. A search for documents by the path of a
 share is refused without a look at the path: such requests let a phone read a company's file servers.
 
 Source: MS-ASCMD 2.2.1.16 Search, 2.2.3.155.3 Result (Search), 2.2.3.143.3 Range, 2.2.3.177.14 Status.
@@ -29,10 +30,10 @@ BODY_BYTES_DEFAULT = 4_096
 
 
 def handle(context: Context, request: Element | None) -> Element:
-    """Search the one store that is named."""
-    if request is None or request.tag is not Search.Search or len(request.find_all(Search.Store)) != 1:
-        raise ProtocolError(Common.INVALID_XML, "not a Search of one Store")
-    store = request.require(Search.Store)
+    """Search the store that is named; of several the first, as Exchange does."""
+    store = request.find(Search.Store) if request is not None and request.tag is Search.Search else None
+    if store is None:
+        raise ProtocolError(Common.INVALID_XML, "not a Search of a Store")
     try:
         answer = _answer(context, store)
     except Unanswerable as error:
@@ -62,6 +63,8 @@ def _mailbox(context: Context, query: Element, options: Element | None) -> list[
     rows = search_criteria.search_rows(options)
     wanted = _options(options)
     found, total = mailbox_search.messages(context, criteria, rows)
+    if not total:
+        return [Search.Status(Status.SUCCESS), Search.Result(), Search.Total(0)]
     results: list[Element | Fragment] = []
     room = context.world.eas.response_bytes_max
     for result in _results(context, found, wanted):
@@ -95,6 +98,8 @@ def _address_list(context: Context, query: Element, options: Element | None) -> 
         options, Search.Picture, Search.MaxSize, Search.MaxPictures, context.version
     )
     found, total = address_list.entries(context, text, rows, wish)
+    if not total:
+        return [Search.Status(Status.SUCCESS), Search.Total(0)]
     return _page([Search.Result(Search.Properties(entry)) for entry in found], rows, total)
 
 
@@ -111,12 +116,7 @@ def _options(options: Element | None) -> Options:
 
 
 def _page(results: Sequence[Element | Fragment], rows: Rows, total: int) -> list[Element | Fragment]:
-    """Return the content of a Store that was searched.
-
-    Nothing found is one empty Result: clients know it from Exchange.
-    """
-    if not total:
-        return [Search.Status(Status.SUCCESS), Search.Result(), Search.Total(0)]
+    """Return the content of a Store that was searched."""
     if not results:
         raise Unanswerable(Status.OUT_OF_RANGE, "a Range beyond the last result")
     last = rows.first + len(results) - 1

@@ -220,7 +220,8 @@ def _body(source: Source, preference: BodyPreference, options: Options) -> tuple
     element = AirSyncBase.Body(
         AirSyncBase.Type(preference.type),
         AirSyncBase.EstimatedDataSize(size),
-        None if is_whole else AirSyncBase.Truncated(1),
+        # Of a whole message it is said, too: MS-ASCMD 2.2.3.110 MIMESupport wants the element there.
+        AirSyncBase.Truncated(not is_whole) if preference.type == MIME or not is_whole else None,
         AirSyncBase.Data(data) if data else None,
         _preview(source, preference, has_plain_data=preference.type == PLAIN and bool(data)),
     )

@@ -20,7 +20,7 @@ from appliance.wbxml.codepages import (
     ItemOperations,
     Search,
 )
-from appliance.wbxml.element import Element
+from appliance.wbxml.element import Element, Tag
 from tests.covers import covers
 from tests.unit.eas.world import Phone, body_preference
 
@@ -134,11 +134,10 @@ def test_without_a_preference_bodies_are_short(phone: Phone):
 
 
 @covers("MS-ASCMD_R3850")
-def test_nothing_found_is_one_empty_result(phone: Phone, filled: list[int]):
+def test_no_mail_found_is_one_empty_result(phone: Phone, filled: list[int]):
     for store in (
         ask_mail(phone, "absent"),
         ask_mail(phone, "!!!"),
-        ask(phone, "GAL", Search.Query("absent")),
         ask(phone, "Mailbox", mail_query(AirSync.Class("Calendar"), Search.FreeText("vertrag"))),
     ):
         assert [child.tag.name for child in store] == ["Status", "Result", "Total"]
@@ -247,8 +246,57 @@ def test_malformed_options_are_refused(phone: Phone, filled: list[int]):
     assert status(ask_mail(phone, "vertrag", Search.DeepTraversal("x"))) == 2
     answer = phone.asked("Search", Search.Search())
     assert answer.int_of(Search.Status) == 103
-    answer = phone.asked("Search", Search.Search(Search.Store(), Search.Store()))
+    answer = phone.asked("Search", AirSync.Sync())
     assert answer.int_of(Search.Status) == 103
+
+
+@covers("MS-ASCMD_R2143", "MS-ASCMD_R3374", "MS-ASCMD_R3723", "MS-ASCMD_R3747", "MS-ASCMD_R4535")
+def test_what_is_said_twice_counts_once(phone: Phone, filled: list[int]):
+    for first, second in (
+        (Search.DeepTraversal(), Search.DeepTraversal()),
+        (AirSync.MIMESupport(0), AirSync.MIMESupport(2)),
+        (Search.Range("0-99"), Search.Range("9-1")),
+        (Search.RebuildResults(), Search.RebuildResults()),
+    ):
+        store = ask_mail(phone, "vertrag", first, second)
+        assert (status(store), ids(store)) == (1, filled), first.tag.name
+    both = [
+        Search.Store(Search.Name("Mailbox"), mail_query(Search.FreeText(text)))
+        for text in ("vertrag", "offer")
+    ]
+    answer = phone.asked("Search", Search.Search(both))
+    assert answer.int_of(Search.Status) == 1
+    assert ids(answer.require(Search.Response).require(Search.Store)) == filled
+
+
+@covers("MS-ASCMD_R920", "MS-ASCMD_R1322")
+@pytest.mark.parametrize("name", ["Tasks", "Email", "Calendar", "Contacts", "Notes", "SMS"])
+def test_every_class_may_be_named(phone: Phone, filled: list[int], name: str):
+    store = ask(phone, "Mailbox", mail_query(AirSync.Class(name), Search.FreeText("vertrag")))
+    assert (status(store), ids(store)) == (1, filled if name == "Email" else [])
+    classes = [result.text_of(AirSync.Class) for result in store.find_all(Search.Result) if result.children]
+    assert classes == ["Email"] * len(ids(store))
+
+
+SEALED = (
+    b"From: x@example.net\r\nSubject: sealed\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"\r\n'
+    b"Content-Transfer-Encoding: base64\r\n\r\nMIIB\r\n"
+)
+
+
+@covers("MS-ASCMD_R3383", "MS-ASCMD_R3384", "MS-ASCMD_R3387", "MS-ASCMD_R3388")
+@pytest.mark.parametrize("support", [1, 2])
+def test_sealed_mail_is_found_whole(phone: Phone, inbox: int, support: int):
+    phone.server.file_raw(phone.account, inbox, SEALED)
+    store = ask_mail(phone, "sealed", AirSync.MIMESupport(support), body_preference(4))
+    body = store.require(Search.Result).require(Search.Properties).require(AirSyncBase.Body)
+    assert [(child.tag.name, child.text) for child in body] == [
+        ("Type", "4"),
+        ("EstimatedDataSize", str(len(SEALED))),
+        ("Truncated", "0"),
+        ("Data", SEALED.decode()),
+    ]
 
 
 def test_a_large_answer_ends_early_and_says_where(phone: Phone, filled: list[int]):
@@ -389,11 +437,14 @@ def test_find_shows_what_a_list_of_hits_needs(phone: Phone):
         assert found_ids(find_mail(phone, text)) == ([item_id] if is_found else []), text
 
 
-@covers("MS-ASCMD_R38391805")
+@covers("MS-ASCMD_R38391805", "MS-ASCMD_R72172520")
 def test_find_finds_nothing(phone: Phone, filled: list[int]):
     response = find_mail(phone, "absent")
-    assert [child.tag.name for child in response] == ["Store", "Status", "Total"]
-    assert response.text_of(Find.Total) == "0"
+    assert [(child.tag.name, child.text) for child in response] == [
+        ("Store", "Mailbox"),
+        ("Status", "1"),
+        ("Total", "0"),
+    ]
 
 
 @covers("MS-ASCMD_R37071816", "MS-ASCMD_R72172521", "MS-ASCMD_R72172518")
@@ -485,7 +536,7 @@ def test_people_are_found_by_beginnings(office: Phone, text: str, names: list[st
     assert [one.text_of(GAL.DisplayName) for one in properties] == names
 
 
-@covers("MS-ASCMD_R5711", "MS-ASCMD_R3691", "MS-ASCMD_R3692")
+@covers("MS-ASCMD_R5711", "MS-ASCMD_R3691", "MS-ASCMD_R3692", "MS-ASCMD_R5287")
 def test_an_entry_says_only_what_is_known(office: Phone):
     store = ask(office, "GAL", Search.Query("okaf"))
     properties = store.require(Search.Result).require(Search.Properties)
@@ -545,6 +596,44 @@ def test_pictures_come_with_their_limits(office: Phone):
     results = find(office, criterion).require(Find.Response).find_all(Find.Result)
     states = [one.require(Find.Properties).require(GAL.Picture).text_of(GAL.Status) for one in results]
     assert states == ["1", "175"]
+
+
+@covers("MS-ASCMD_R3847")
+def test_nobody_found_is_no_result(office: Phone):
+    store = ask(office, "GAL", Search.Query("absent"))
+    assert [(child.tag.name, child.text) for child in store] == [("Status", "1"), ("Total", "0")]
+
+
+@covers("MS-ASCMD_R1002501", "MS-ASCMD_R131999", "MS-ASCMD_R61641062")
+def test_find_tells_of_as_many_people_as_were_asked_for(office: Phone):
+    criterion = Find.GALSearchCriterion(Find.Query("brandt"), Find.Options(Find.Range("0-0")))
+    response = find(office, criterion).require(Find.Response)
+    (properties,) = [result.require(Find.Properties) for result in response.find_all(Find.Result)]
+    assert {child.tag: child.text for child in properties} == {
+        GAL.DisplayName: "Max Brandt",
+        GAL.Alias: "mb",
+        GAL.EmailAddress: "mb@example.test",
+    }
+    assert (response.text_of(Find.Range), response.text_of(Find.Total)) == ("0-0", "2")
+
+
+@covers("MS-ASCMD_R61641061", "MS-ASCMD_R5286", "MS-ASCMD_R63510605")
+@covers("MS-ASCMD_R5293", "MS-ASCMD_R5300", "MS-ASCMD_R5316", "MS-ASCMD_R65590806", "MS-ASCMD_R5323")
+@covers("MS-ASCMD_R5330", "MS-ASCMD_R5337", "MS-ASCMD_R5353", "MS-ASCMD_R5360", "MS-ASCMD_R69581706")
+@covers("MS-ASCMD_R5368", "MS-ASCMD_R5391")
+def test_what_is_known_of_people_is_told_with_people_only(office: Phone):
+    office.server.file(office.account, office.folder(FolderType.INBOX), "Ines Okafor")
+
+    def pages(results: Iterable[Element], tag: Tag) -> set[bool]:
+        return {child.tag.page == GAL.Alias.page for one in results for child in one.require(tag)}
+
+    assert pages(ask_mail(office, "okafor").find_all(Search.Result), Search.Properties) == {False}
+    assert pages(ask(office, "GAL", Search.Query("okafor")).find_all(Search.Result), Search.Properties) == {
+        True
+    }
+    assert pages(find_mail(office, "okafor").find_all(Find.Result), Find.Properties) == {False}
+    people = find(office, Find.GALSearchCriterion(Find.Query("okafor"))).require(Find.Response)
+    assert pages(people.find_all(Find.Result), Find.Properties) == {True}
 
 
 def test_no_picture_without_asking(office: Phone):
