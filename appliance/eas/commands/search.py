@@ -1,8 +1,8 @@
 """Search: mail by its words, people by their names; documents are never looked for.
 
-Errors of a store are its own Status inside a successful Search. No mail found is one empty Result, nobody found
-is none. A search for documents by the path of a
-share is refused without a look at the path: such requests let a phone read a company's file servers.
+Errors of a store are its own Status inside a successful Search. No mail found is one empty Result, nobody
+found is none. A search for documents by the path of a share is refused without a look at the path: such
+requests let a phone read a company's file servers.
 
 Source: MS-ASCMD 2.2.1.16 Search, 2.2.3.155.3 Result (Search), 2.2.3.143.3 Range, 2.2.3.177.14 Status.
 """
