@@ -22,6 +22,7 @@ from appliance.accounts import login
 from appliance.clock import SYSTEM_CLOCK
 from appliance.domains import certificates
 from appliance.errors import ApplianceError
+from appliance.jobs import housekeeping
 from appliance.net.bus_open import open_bus
 from appliance.net.listening import listen
 from appliance.net.resolver import DnsResolver
@@ -31,6 +32,7 @@ from appliance.setup import instance, settings
 from appliance.setup.apply import LOOPBACK_NAMES
 from appliance.store import blobs, limits
 from smtpd.conversation import Stores
+from smtpd.housekeeper import Housekeeper
 from smtpd.listeners import Listener, Listeners
 from smtpd.ports import addresses, ports
 from smtpd.relay import Relay, RelayConfig
@@ -82,6 +84,7 @@ class Role:
         )
         self._listeners = Listeners([] if queue_only else self._listening())
         self._relay = Relay(_resolver(loaded), self._relay_config())
+        self._housekeeper = Housekeeper(housekeeping.JOBS, SYSTEM_CLOCK)
         self._runner = Runner(
             OutgoingQueue(SYSTEM_CLOCK, lambda: self._hostname),
             self._relay,
@@ -99,12 +102,13 @@ class Role:
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._certificate.reload)
         self._listeners.start()
+        self._housekeeper.start()
         if self._config.relay.enabled:
             self._runner.start()
         while not self._stopping.wait(LOOK_AGAIN_S):
             self._look_again()
         logs.event(logger, "stopping")
-        ending = [gevent.spawn(self._listeners.stop)]
+        ending = [gevent.spawn(self._listeners.stop), gevent.spawn(self._housekeeper.stop)]
         if self._config.relay.enabled:
             ending.append(gevent.spawn(self._runner.stop))
         gevent.joinall(ending)

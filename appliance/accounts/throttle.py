@@ -168,10 +168,11 @@ def _prune_sometimes(now: datetime) -> None:
 
 
 @db.transaction
-def prune(now: datetime) -> None:
-    """Remove what has expired; beyond ROWS_MAX also the oldest of the rest."""
-    LoginFailure.delete().where(LoginFailure.updated_at < now - KEPT).execute()
-    excess = LoginFailure.select().count() - ROWS_MAX
+def prune(now: datetime) -> int:
+    """Remove what has expired and return how much; beyond ROWS_MAX also the oldest of the rest."""
+    expired = int(LoginFailure.delete().where(LoginFailure.updated_at < now - KEPT).execute())
+    excess = int(LoginFailure.select().count()) - ROWS_MAX
     if excess > 0:
         oldest = LoginFailure.select(LoginFailure.scope).order_by(LoginFailure.updated_at).limit(excess)
         LoginFailure.delete().where(LoginFailure.scope.in_(oldest)).execute()
+    return expired + max(excess, 0)

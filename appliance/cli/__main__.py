@@ -26,6 +26,7 @@ MODULES: Final = {
     "message": "appliance.cli.mail",
     "queue": "appliance.cli.queue",
     "check": "appliance.cli.check",
+    "jobs": "appliance.cli.jobs",
     "phone": "appliance.cli.phone",
     "device": "appliance.cli.device_policies",
 }

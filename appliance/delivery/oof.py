@@ -40,6 +40,7 @@ from appliance.queue.schedule import LIFETIME
 from appliance.store import blobs, messages
 
 SILENT_FOR: Final = timedelta(days=4)
+FORGOTTEN_AT_ONCE: Final = 500
 SUBJECT_CHARS_MAX: Final = 200
 REFERENCES_MAX: Final = 20
 
@@ -131,6 +132,17 @@ def _is_first(account_id: int, letter: _Letter) -> bool:
     rows.delete().where((rows.account == account_id) & is_old).execute()
     row = rows.insert(account=account_id, sender=letter.sender, replied_at=letter.now)
     return bool(list(row.on_conflict_ignore().returning(rows.account).tuples().execute()))
+
+
+@db.transaction
+def forget(now: datetime) -> int:
+    """Forget some of those who would be answered again; returns how many."""
+    rows = OutOfOfficeReply
+    is_old = rows.replied_at <= now - SILENT_FOR
+    some = list(rows.select(rows.account, rows.sender).where(is_old).limit(FORGOTTEN_AT_ONCE).tuples())
+    for account_id, sender in some:
+        rows.delete().where((rows.account == account_id) & (rows.sender == sender) & is_old).execute()
+    return len(some)
 
 
 def _send(account: Account, to: Route, reply: Arrival, now: datetime) -> None:

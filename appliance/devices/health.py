@@ -8,10 +8,14 @@ The loop guard: a Ping that says "changed" at once makes the phone Sync. When th
 next Ping says "changed" at once again, the phone asks every second until its battery is empty. After
 three such answers for a folder the folder is silent for one whole Ping, and a line for the operator is
 written. A Sync that brings something, or a Ping that lasted, makes it trustworthy again.
+
+A phone that is told to fetch the folder tree and comes back with the same request all the same goes in
+circles as well. From the fifth time on it has to wait in between, longer each time, until all goes well.
 """
 
 import json
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -30,6 +34,10 @@ WRITE_INTERVAL = timedelta(minutes=1)
 INSTANT = timedelta(seconds=2)
 LOOP_WINDOW = timedelta(minutes=5)  # between two instant answers; a phone that comes later is not in a loop
 LOOP_AFTER = 3
+REFUSALS_FREE = 4
+REFUSED_WAIT_MAX_S = 60
+IN_CIRCLES = frozenset({("Sync", "status 12"), ("Ping", "status 7"), ("FolderSync", "status 9")})
+"""Answers that ask a phone to do something else first."""
 
 OK, WAITING = "ok", "waiting"
 
@@ -88,6 +96,7 @@ class _Known:
     written_at: datetime | None = None
     instant: dict[str, tuple[int, datetime]] = field(default_factory=dict)  # folder → (in a row, last at)
     repeated: dict[str, tuple[tuple[str, bytes], int]] = field(default_factory=dict)
+    refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)  # command → (in a row, last at)
 
 
 class Health:
@@ -101,6 +110,22 @@ class Health:
         known = self._of(device)
         known.fresh.steps[step] = Step(now, outcome)
         _compare(known, step, outcome)
+        if (step, outcome) not in IN_CIRCLES:
+            known.refused.pop(step, None)
+            return
+        times, last = known.refused.get(step, (0, now))
+        times = times + 1 if now - last <= LOOP_WINDOW else 1
+        known.refused[step] = (times, now)
+        if times == REFUSALS_FREE:
+            self._loop(device, known, step.lower(), outcome)
+
+    def pause_s(self, device: int, command: str, now: datetime) -> int:
+        """Return for how many seconds a device that goes in circles with a command should not send it."""
+        times, last = self._of(device).refused.get(command, (0, now))
+        if times < REFUSALS_FREE:
+            return 0
+        wait = timedelta(seconds=min(2 ** min(times - REFUSALS_FREE, 10), REFUSED_WAIT_MAX_S))
+        return max(0, math.ceil((last + wait - now).total_seconds()))
 
     def synced(
         self,

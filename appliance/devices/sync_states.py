@@ -8,6 +8,7 @@ The last answer is a column that only `answer` reads and that `store` leaves alo
 it may be megabytes long, and a look whether anything has changed needs nothing of it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -116,6 +117,12 @@ def store(state: State, now: datetime, *, answer: bytes | None = None) -> State:
 def forget(device: int) -> None:
     """Drop everything a device holds; its next request starts from key 0."""
     Row.delete().where(Row.device == device).execute()
+
+
+@db.transaction
+def forget_folders(folders: Iterable[int]) -> None:
+    """Drop what any device holds of these folders."""
+    Row.delete().where(Row.folder.in_(list(folders))).execute()
 
 
 def as_before(state: State) -> State:

@@ -41,6 +41,7 @@ from appliance.items.message import Content, Message, Tombstone
 from appliance.metrics import counter
 from appliance.mime.scan import scan
 from appliance.store import changes, conversations, folders, messages
+from appliance.store.changes import Forgotten
 from appliance.wbxml.codec import encode_fragment
 from appliance.wbxml.codepages import AirSync, Email
 from appliance.wbxml.element import Element, Fragment
@@ -167,7 +168,10 @@ def _has_news(context: Context, folder: Folder, cursor: Cursor) -> bool:
         return False
     cutoff = None if cursor.floor is None else cursor.floor[0]
     steps = _walk(context, folder, cursor, cutoff)
-    return any(step.outgoing is not None for step in steps)
+    try:
+        return any(step.outgoing is not None for step in steps)
+    except Forgotten:
+        return True  # the next Sync says Status 3, and the device starts the folder over
 
 
 def estimate(context: Context, folder: Folder, state: State, options: Options) -> int:

@@ -61,6 +61,8 @@ def handle(request: Request, account: Account, world: World) -> Response | Held:
         except QuotaExceeded as error:
             return _fault(request, command, Common.MAXIMUM_DEVICES_REACHED, error, logging.WARNING)
     wait_s = world.rate.wait_s(device.id) if world.rate is not None else 0
+    if world.health is not None and not wait_s:
+        wait_s = world.health.pause_s(device.id, command.name, world.clock.now())
     if wait_s:
         return _throttled(request, device.id, wait_s)
     context = Context(account, device, replace(request, body=b""), world)

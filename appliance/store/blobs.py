@@ -40,6 +40,9 @@ ORPHAN_AGE_S = 86_400
 AT_ONCE = 500  # digests in one query, files removed under one lock
 LINK_ATTEMPTS = 5
 
+REFERRERS: tuple[Any, ...] = (Item, QueueEntry)
+"""Tables whose column `blob` keeps a blob from being removed."""
+
 _NEW = "new"  # the folder of files that are still being written
 _NAME = re.compile(r"[0-9a-f]{64}")
 _INSERT = Statement(
@@ -112,40 +115,70 @@ def unlink_unused(digests: Iterable[bytes]) -> None:
     Their files follow at the next `collect`.
     """
     for some in batched(sorted(set(digests)), AT_ONCE):  # sorted: two removals never wait for each other
-        is_one = Blob.digest.in_(some)
         if not db.is_sqlite():
+            is_one = Blob.digest.in_(some)
             list(db.for_update(Blob.select(Blob.digest).where(is_one).order_by(Blob.digest)).tuples())
-        in_item = Item.select().where(Item.blob == Blob.digest)
-        in_queue = QueueEntry.select().where(QueueEntry.blob == Blob.digest)
-        unused = Blob.select(Blob.digest).where(is_one & ~_exists(in_item) & ~_exists(in_queue))
-        gone = [row[0] for row in unused.tuples()]
+        gone = _unused(some)
         if gone:
             Content.delete().where(Content.digest.in_(gone)).execute()
             Blob.delete().where(Blob.digest.in_(gone)).execute()
 
 
+def unlink_steps() -> Iterator[int]:
+    """Look at every blob, some at a time, and remove those nothing refers to; yields how many each time.
+
+    Whoever removes the last reference removes the row: there is something to do only after a fault.
+    """
+    last = b""
+    while page := _page_after(last):
+        last = page[-1]
+        with db.connection():
+            unused = _unused(page)
+        if unused:
+            _unlink(unused)
+        yield len(unused)
+
+
 def collect(older_than_s: float = ORPHAN_AGE_S) -> int:
-    """Delete blob files that no row names and nobody touched lately; return how many.
+    """Delete blob files that no row names and nobody touched lately; return how many."""
+    return sum(collect_steps(older_than_s))
+
+
+def collect_steps(older_than_s: float = ORPHAN_AGE_S) -> Iterator[int]:
+    """Do what `collect` does folder by folder; yields how many files went each time.
 
     Files are told by their names and age; anything else that lies in the folders stays.
     """
     limit = time.time() - older_than_s
-    removed = 0
     for folder in sorted(_require_root().iterdir()):
         if folder.name != _NEW and not (folder.is_dir() and len(folder.name) == 2):
             continue
         for some in batched(offload.run(_old_files, folder, limit, pool="disk"), AT_ONCE):
             named = set() if folder.name == _NEW else _named(some)
             unnamed = [folder / name for name in some if name not in named]
-            removed += offload.run(_remove_old, unnamed, limit, pool="disk")
-    return removed
+            yield offload.run(_remove_old, unnamed, limit, pool="disk")
 
 
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _exists(query: Any) -> Any:
-    return peewee.fn.EXISTS(query)
+def _unused(digests: Sequence[bytes]) -> list[bytes]:
+    """Return those of the blobs with rows that no row of another table refers to."""
+    query = Blob.select(Blob.digest).where(Blob.digest.in_(digests))
+    for table in REFERRERS:
+        query = query.where(~peewee.fn.EXISTS(table.select().where(table.blob == Blob.digest)))
+    return [bytes(row[0]) for row in query.tuples()]
+
+
+@db.transaction
+def _unlink(digests: Sequence[bytes]) -> None:
+    unlink_unused(digests)
+
+
+def _page_after(last: bytes) -> list[bytes]:
+    query = Blob.select(Blob.digest).where(Blob.digest > last).order_by(Blob.digest).limit(AT_ONCE)
+    with db.connection():
+        return [bytes(row[0]) for row in query.tuples()]
 
 
 def _named(names: Sequence[str]) -> set[str]:

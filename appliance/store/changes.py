@@ -12,14 +12,21 @@ from typing import Any
 from appliance.db.tables import Folder as FolderRow
 from appliance.db.tables import Item
 from appliance.db.tables import Tombstone as TombstoneRow
-from appliance.errors import NotFound
+from appliance.errors import ApplianceError, NotFound
 from appliance.items.message import Message, Tombstone
 from appliance.store.rows import MESSAGE_COLUMNS, TOMBSTONE_COLUMNS, message_of, tombstone_of
+from appliance.store.statement import Statement
 
 BATCH = 128  # rows fetched at a time while walking a feed
 
+_PRUNED = Statement("SELECT pruned_modseq FROM folder WHERE id = ?")
+
 type Position = tuple[datetime, int]
 """Where an item stands in a folder ordered by age: (received_at, id)."""
+
+
+class Forgotten(ApplianceError):
+    """The question reaches back further than what left the folder is remembered: who asks must start over."""
 
 
 def latest(folder_id: int) -> int:
@@ -42,7 +49,11 @@ def changed(folder_id: int, *, after: int, created_max: int) -> Iterator[Message
     """Yield items created at or before `created_max` that changed or left after `after`, in change order.
 
     What left and had been added by a device is among them however new it is: that device has it.
+    Raises Forgotten.
     """
+    pruned = _PRUNED.rows(folder_id)
+    if pruned and after < pruned[0][0]:
+        raise Forgotten("what left the folder since is not remembered any more")
     items = _walk(
         Item,
         MESSAGE_COLUMNS,

@@ -44,11 +44,14 @@ def handle(context: Context, request: Element | None) -> Element | Beginning:
     return _changes(context, state, verdict, digest)
 
 
-def has_news(context: Context) -> bool:
-    """Return whether the next FolderSync would tell the device something. Needs `db.snapshot()`."""
+def has_news(context: Context, *, is_unknown: bool = False) -> bool:
+    """Return whether the next FolderSync would tell the device something. Needs `db.snapshot()`.
+
+    is_unknown: what to say of a device that never asked for the tree, or whose state was forgotten.
+    """
     cursor = sync_states.cursors(context.device.id).get(sync_states.HIERARCHY)
     if cursor is None:
-        return False
+        return is_unknown
     known = Known.from_json(cursor)
     if folders.hierarchy_modseq(context.account.id) <= known.modseq:
         return False

@@ -20,6 +20,7 @@ from appliance.eas.sync_key import PRIMING, Verdict, judge
 from appliance.eas.sync_options import Options
 from appliance.eas.sync_request import ID_LENGTH_MAX
 from appliance.errors import NotFound
+from appliance.store.changes import Forgotten
 from appliance.wbxml.codepages import AirSync, GetItemEstimate
 from appliance.wbxml.element import Element
 
@@ -86,5 +87,8 @@ def _estimate(context: Context, asked: Element, collection_id: str) -> tuple[int
             options = replace(options, conversation_mode=asked.flag_of(AirSync.ConversationMode))
             if verdict is Verdict.REPLAY:
                 state = sync_states.as_before(state)
-            with db.snapshot():
-                return Status.SUCCESS, collection.estimate(context, folder, state, options)
+            try:
+                with db.snapshot():
+                    return Status.SUCCESS, collection.estimate(context, folder, state, options)
+            except Forgotten:
+                return Status.INVALID_SYNC_KEY, None

@@ -4,7 +4,8 @@ Theory of operation: interval and folders are stored, each on its own, as soon a
 acceptable ones; what it leaves out next time comes from there. While the request is held nothing is kept
 but the device and a tuple of folder ids. A folder that is gone or has no sync state is not watched, and
 one whose state holds a change is announced at once: "changed" is said only when the next Sync delivers
-something, because both ask `collection`.
+something, because both ask `collection`. A device of which nothing is held any more, because it was away for
+long, is sent to FolderSync, where it starts over.
 
 Source: MS-ASCMD 2.2.1.13 Ping.
 """
@@ -101,9 +102,9 @@ def _hold(context: Context, ids: tuple[str, ...], interval_s: int) -> Element:
 
 def _look(context: Context, ids: tuple[str, ...]) -> Element | None:
     with db.snapshot():
-        if folder_sync.has_news(context):
-            return Ping.Ping(Ping.Status(Status.HIERARCHY_CHANGED))
         news = collection.news(context, ids)
+        if folder_sync.has_news(context, is_unknown=bool(ids) and not news):
+            return Ping.Ping(Ping.Status(Status.HIERARCHY_CHANGED))
     changed = [folder_id for folder_id in ids if news.get(folder_id)]
     if not changed:
         return None

@@ -28,6 +28,7 @@ from appliance.eas.versions import is_early
 from appliance.errors import Conflict, NotFound
 from appliance.items.folder import Folder, FolderType
 from appliance.store import changes, messages
+from appliance.store.changes import Forgotten
 from appliance.wbxml.codec import decode, encode, encode_fragment
 from appliance.wbxml.codepages import AirSync
 from appliance.wbxml.element import Element, Fragment
@@ -118,17 +119,17 @@ def _collection(context: Context, asked: CollectionRequest, budget: Budget) -> E
     folder = collection.find(context, asked.collection_id)
     state = sync_states.load(context.device.id, folder.id)
     _check_options(folder, asked)
-    match judge(state, asked.sync_key):
-        case Verdict.PRIME:
-            return _prime(context, folder, asked, state)
-        case Verdict.ADVANCE:
-            assert state is not None
+    verdict = judge(state, asked.sync_key)
+    if verdict is Verdict.PRIME:
+        return _prime(context, folder, asked, state)
+    try:
+        if verdict is Verdict.ADVANCE and state is not None:
             return _advance(context, folder, asked, state, budget)
-        case Verdict.REPLAY:
-            assert state is not None
+        if verdict is Verdict.REPLAY and state is not None:
             return _replay(context, folder, asked, state, budget)
-        case _:
-            return _render(context, "0", folder, Status.INVALID_SYNC_KEY)
+    except Forgotten:
+        pass  # it was away for too long; what it had changed itself is applied
+    return _render(context, "0", folder, Status.INVALID_SYNC_KEY)
 
 
 def _check_options(folder: Folder, asked: CollectionRequest) -> None:

@@ -9,7 +9,8 @@ from appliance.devices import traces
 from appliance.devices.rate import Rate
 from appliance.eas import collection
 from appliance.errors import TemporaryFailure
-from appliance.wbxml.codepages import FolderHierarchy, Ping
+from appliance.store import folders, messages
+from appliance.wbxml.codepages import AirSync, FolderHierarchy, Ping
 from tests.unit.eas.test_provision import device_of
 from tests.unit.eas.world import request
 
@@ -124,3 +125,34 @@ def test_a_device_that_asks_too_often_is_sent_away(phone, version):
     assert dict(refused.headers) == {"Retry-After": "1", "X-MS-ASThrottle": "CommandFrequency"}
     phone.server.clock.step(timedelta(seconds=1))
     assert ask().status == 200
+
+
+def test_a_device_that_ignores_the_folder_tree_has_to_wait(phone, inbox):
+    """Status 12 for the same Sync again and again: the answer stays true, but its battery is spared."""
+    phone.folder_sync()
+    made = folders.create(phone.account.id, 0, "Projects", 12)
+    phone.folder_sync()
+    phone.prime(inbox, made.id)
+    messages.delete_folder(phone.account.id, made.id)
+    document = AirSync.Sync(AirSync.Collections(phone.collection(made.id)))
+
+    def ask():
+        return phone.server.ask(phone.account, request("Sync", document))
+
+    for _ in range(4):
+        assert ask().status == 200
+    waits = []
+    for _ in range(9):
+        refused = ask()
+        assert refused.status == 503
+        waits.append(int(dict(refused.headers)["Retry-After"]))
+        assert phone.folder_sync().int_of(FolderHierarchy.Status) == 1, "only the Sync has to wait"
+        phone.server.clock.step(timedelta(seconds=waits[-1]))
+        assert ask().status == 200
+    assert waits[:3] == [1, 2, 4] and waits[-1] == 60
+    phone.server.clock.step(timedelta(minutes=1))
+    phone.sync(inbox)
+    assert ask().status == 200, "a Sync that went well ends it"
+    phone.server.clock.step(timedelta(minutes=2))
+    phone.folder_sync()
+    assert trace_of(phone).counters["loops (sync)"] == 1
