@@ -1,0 +1,1 @@
+"""Mail authentication: signatures made and checked, policies of domains. Pure; look-ups are handed in."""
