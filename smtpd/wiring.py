@@ -11,7 +11,7 @@ from random import SystemRandom
 from appliance import bus, db
 from appliance.accounts import accounts, addresses, login
 from appliance.clock import Clock
-from appliance.delivery import inbound, settle, submission
+from appliance.delivery import inbound, settle, signing, submission
 from appliance.delivery.routing import RouteKind, route
 from appliance.errors import InvalidInput, TemporaryFailure
 from appliance.items.account import Account
@@ -92,9 +92,10 @@ class OutgoingQueue:
         return entries.claim(self._clock.now(), limit=limit, lease_s=lease_s)
 
     def load(self, entry: Entry) -> bytes:
-        """Return the message of an entry."""
+        """Return the message of an entry, signed by whom it is from."""
         with db.connection():
-            return blobs.read(entry.digest)
+            raw = blobs.read(entry.digest)
+        return signing.signature(raw, entry.reverse_path, self._clock.now()) + raw
 
     def record(self, entry: Entry, outcome: Outcome) -> None:
         """Store what became of an attempt."""

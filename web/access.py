@@ -18,7 +18,7 @@ PATH_CHARS_MAX: Final = 200
 AGENT_CHARS_MAX: Final = 80
 
 AREAS: Final = {"": "start", "microsoft-server-activesync": "eas"} | {
-    name: name for name in ("autodiscover", "healthz", "metrics")
+    name: name for name in ("autodiscover", "healthz", "metrics", ".well-known")
 }
 
 logger = logging.getLogger("appliance.web")

@@ -15,6 +15,7 @@ from web.held import Shim
 from web.ops.views import blueprint as ops
 from web.services import EXTENSION, Services
 from web.start.views import blueprint as start
+from web.well_known.views import blueprint as well_known
 
 CONFIG_KEY = "APPLIANCE"
 FORM_BYTES_MAX = 1_048_576
@@ -26,7 +27,7 @@ def create_app(config: Config, services: Services) -> flask.Flask:
     app.config[CONFIG_KEY] = config
     app.config["MAX_CONTENT_LENGTH"] = FORM_BYTES_MAX
     app.extensions[EXTENSION] = services
-    for blueprint in (eas, autodiscover, ops, start):
+    for blueprint in (eas, autodiscover, ops, start, well_known):
         app.register_blueprint(blueprint)
     errors.register(app)
     security.register(app)

@@ -48,7 +48,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The domain as the views see it. `hostname` is "" until the setup has named the server."""
+    """The domain as the views see it. `hostname` is "" until the setup has named the server.
+
+    mta_sts_policy: the policy served at a host name, None where there is none.
+    """
 
     login: Login
     connection: Callable[[], AbstractContextManager[object]]
@@ -58,6 +61,7 @@ class Services:
     health: Callable[[], Mapping[str, bool]]
     metrics: Callable[[], bytes]
     facts: Callable[[], Facts]
+    mta_sts_policy: Callable[[str], str | None]
 
 
 def services() -> Services:

@@ -15,7 +15,7 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Setting
 from appliance.devices.health import Health
 from appliance.devices.rate import Rate
-from appliance.domains import certificates
+from appliance.domains import certificates, mta_sts
 from appliance.eas import dispatch, versions
 from appliance.eas.context import World
 from appliance.errors import ApplianceError, InvalidInput
@@ -81,6 +81,7 @@ def services(config: Config) -> Services:
         health=health,
         metrics=metrics.render,
         facts=partial(facts, config, hostname),
+        mta_sts_policy=mta_sts.policy_of_host,
     )
 
 

@@ -200,15 +200,6 @@ def domain() -> None:
     """Domains this server accepts mail for."""
 
 
-@domain.command("add")
-@click.argument("name")
-@placed
-def domain_add(place: Place, name: str) -> None:
-    """Accept mail for a domain."""
-    with place.opened():
-        accounts.add_domain(name)
-
-
 @domain.command("list")
 @show.as_json
 @placed

@@ -84,6 +84,65 @@ class Domain(Base):
     created_at = UtcField()
 
 
+class DkimKey(Base):
+    """A key that signs what a domain sends. See `domains.dkim_keys`."""
+
+    id = IdField()
+    domain = peewee.ForeignKeyField(Domain, on_delete="CASCADE", index=False)
+    selector = peewee.TextField()
+    algorithm = peewee.TextField()  # the a= of its signatures
+    sealed_key = peewee.BlobField()  # PKCS #8, sealed for "dkim:<domain>:<selector>"
+    record = peewee.TextField()  # what DNS shall say
+    state = peewee.TextField()  # pending | active | retired
+    created_at = UtcField()
+    changed_at = UtcField()  # when the state was taken
+
+    class Meta:
+        indexes = ((("domain", "selector"), True),)
+
+
+class DmarcReport(Base):
+    """What another server saw of mail that said it was from one of our domains. See `domains.reports`."""
+
+    id = IdField()
+    domain = peewee.ForeignKeyField(Domain, on_delete="CASCADE", index=False)
+    organisation = peewee.TextField()
+    report_id = peewee.TextField()
+    begins_at = UtcField()
+    ends_at = UtcField()
+    passed = peewee.BigIntegerField()  # messages
+    failed = peewee.BigIntegerField()
+    sources = peewee.TextField()  # JSON list of mailauth.dmarc_report.Source
+    received_at = UtcField()
+
+    class Meta:
+        indexes = (
+            (("domain", "organisation", "report_id"), True),
+            (("domain", "ends_at"), False),
+        )
+
+
+class TlsReport(Base):
+    """How well other servers reached one of our domains over TLS. See `domains.reports`."""
+
+    id = IdField()
+    domain = peewee.ForeignKeyField(Domain, on_delete="CASCADE", index=False)
+    organisation = peewee.TextField()
+    report_id = peewee.TextField()
+    begins_at = UtcField()
+    ends_at = UtcField()
+    passed = peewee.BigIntegerField()  # sessions
+    failed = peewee.BigIntegerField()
+    failures = peewee.TextField()  # JSON list of mailauth.tls_report.Failure
+    received_at = UtcField()
+
+    class Meta:
+        indexes = (
+            (("domain", "organisation", "report_id"), True),
+            (("domain", "ends_at"), False),
+        )
+
+
 class Account(Base):
     """A user and everything stored for them."""
 
@@ -553,6 +612,9 @@ class Job(Base):
 ALL_TABLES: tuple[type[Base], ...] = (
     Setting,
     Domain,
+    DkimKey,
+    DmarcReport,
+    TlsReport,
     Account,
     Address,
     LoginFailure,

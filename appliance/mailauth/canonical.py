@@ -25,7 +25,7 @@ def header_fields(raw: bytes) -> tuple[list[tuple[bytes, bytes]], int]:
 
     What is no field is passed over, as it will be by whoever verifies.
     """
-    fields = []
+    fields: list[tuple[bytes, bytes]] = []
     position = 0
     while position < len(raw):
         if raw.startswith((b"\r\n", b"\n"), position):

@@ -104,8 +104,8 @@ def _chosen(fields: Iterable[tuple[bytes, bytes]]) -> tuple[list[str], bytes]:
     adds nothing to what is signed and still forbids one.
     """
     by_name: dict[str, list[bytes]] = {}
-    for name, value in fields:
-        by_name.setdefault(name.decode("ascii").lower(), []).append(relaxed_field(name, value))
+    for written, value in fields:
+        by_name.setdefault(written.decode("ascii").lower(), []).append(relaxed_field(written, value))
     names: list[str] = []
     chosen: list[bytes] = []
     for name in SIGNED:

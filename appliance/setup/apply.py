@@ -11,7 +11,7 @@ from pathlib import Path
 from appliance import db
 from appliance.accounts import accounts, addresses, passwords
 from appliance.clock import SYSTEM_CLOCK, Clock
-from appliance.domains import certificates
+from appliance.domains import certificates, dkim_keys
 from appliance.errors import InvalidInput
 from appliance.setup import code, instance, settings
 from appliance.setup.steps import needs_setup as needs_setup
@@ -62,7 +62,8 @@ def apply(
 
 def certificate_names(hostname: str, domains: list[str]) -> list[str]:
     """Return the names the appliance is reached by: what its certificate has to name."""
-    return [hostname, *(f"autodiscover.{domain}" for domain in domains), *LOOPBACK_NAMES]
+    services = ("autodiscover", "mta-sts")
+    return [hostname, *(f"{name}.{domain}" for domain in domains for name in services), *LOOPBACK_NAMES]
 
 
 def _checked(domain: str, hostname: str, admin_address: str, password: str) -> _Answers:
@@ -81,12 +82,15 @@ def _checked(domain: str, hostname: str, admin_address: str, password: str) -> _
 
 
 def _domain(_: Path, answers: _Answers) -> list[str]:
+    changes = []
     with db.connection():
         exists = accounts.is_local_domain(answers.domain)
-    if exists:
-        return []
-    accounts.add_domain(answers.domain)
-    return [f"mail is accepted for {answers.domain}"]
+    if not exists:
+        accounts.add_domain(answers.domain)
+        changes.append(f"mail is accepted for {answers.domain}")
+    if dkim_keys.ensure(answers.domain, now=SYSTEM_CLOCK.now()):
+        changes.append(f"mail from {answers.domain} is signed (DKIM)")
+    return changes
 
 
 def _hostname(_: Path, answers: _Answers) -> list[str]:

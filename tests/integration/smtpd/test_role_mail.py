@@ -5,13 +5,17 @@ would (`[dns]`, `[relay] port`). One role serves all tests of the module; each h
 """
 
 import json
+import shutil
 import smtplib
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
+import dkim
 import pytest
 
 from appliance.items.folder import FolderType
@@ -158,10 +162,46 @@ def test_a_submission_is_filed_relayed_and_kept_once(mailroom: Mailroom) -> None
     (relayed,) = mailroom.relayed("to both")
     assert relayed.recipients == ["<ada@example.net>"]
     assert relayed.mail.startswith(f"<{MIA}>")
-    assert relayed.body == kept
+    assert relayed.body.endswith(kept)
     assert b"secret@" not in relayed.body, "Bcc went out"
     eventually(lambda: mailroom.queue() == [], every_s=0.3)
     assert f"EHLO {HOSTNAME}" in mailroom.mx.commands
+
+
+def test_what_leaves_is_signed_for_its_domain(mailroom: Mailroom) -> None:
+    mailroom.send(["ada@example.net"], "signed")
+    eventually(lambda: mailroom.relayed("signed"))
+    (relayed,) = mailroom.relayed("signed")
+    records = {
+        key["name"]: key["record"]
+        for key in json.loads(mailroom.place.cli("dkim", "list", DOMAIN, "--json").stdout)
+    }
+    verifier = dkim.DKIM(relayed.body)
+    for number in range(2):
+        assert verifier.verify(
+            number, dnsfunc=lambda name, timeout: records[name.decode().rstrip(".")].encode()
+        )
+        assert verifier.domain == DOMAIN.encode()
+
+
+@pytest.mark.skipif(shutil.which("opendkim") is None, reason="opendkim is not installed")
+def test_another_implementation_finds_the_signature_good(mailroom: Mailroom, tmp_path: Path) -> None:
+    mailroom.send(["ada@example.net"], "for opendkim")
+    eventually(lambda: mailroom.relayed("for opendkim"))
+    (relayed,) = mailroom.relayed("for opendkim")
+    keys = json.loads(mailroom.place.cli("dkim", "list", DOMAIN, "--json").stdout)
+    (tmp_path / "zone").write_text("".join(f"{key['name']} {key['record']}\n" for key in keys))
+    (tmp_path / "conf").write_text(f"Mode v\nTestDNSData {tmp_path}/zone\n")
+
+    def verdict(raw: bytes) -> str:
+        (tmp_path / "letter").write_bytes(raw)
+        command = ["opendkim", "-x", str(tmp_path / "conf"), "-v", "-v", "-t", str(tmp_path / "letter")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
+    assert "verification (s=r" in verdict(relayed.body)
+    assert "succeeded" in verdict(relayed.body)
+    assert "succeeded" not in verdict(relayed.body.replace(b"for opendkim!", b"for another!"))
 
 
 def test_a_submission_needs_the_right_password_and_the_right_sender(mailroom: Mailroom) -> None:

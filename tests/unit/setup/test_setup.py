@@ -38,7 +38,7 @@ def do(data_dir: Path, *answers: str) -> tuple[str, ...]:
 def test_a_first_run_leaves_an_appliance_that_works(fresh: Path) -> None:
     assert steps.needs_setup()
     assert steps.next_step(fresh) is Step.INSTANCE
-    assert len(do(fresh)) == 4
+    assert len(do(fresh)) == 5
     assert not steps.needs_setup()
     assert steps.next_step(fresh) is None
     account = login.login(ANSWERS[2], ANSWERS[3], protocol="web")

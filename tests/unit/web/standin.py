@@ -101,4 +101,5 @@ def services() -> Services:
         health=lambda: {"database": True, "bus": True},
         metrics=metrics.render,
         facts=lambda: Facts("0", True, "mail.example.com", ("14.1", "16.1"), "AA:BB", True),
+        mta_sts_policy={"mta-sts.example.com": "version: STSv1\r\n"}.get,
     )
