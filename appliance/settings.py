@@ -255,8 +255,8 @@ class Relay:
         600, "Time for the answer to the final dot (RFC 5321 4.5.3.2.6).", unit="s", low=1, high=3600
     )
     retry_after_s: tuple[int, ...] = setting(
-        (300, 900, 1800, 3600, 7200, 14_400),
-        "Waits between attempts; the last one repeats.",
+        (60, 300, 900, 1800, 3600, 7200),
+        "Waits between attempts, spread by 20 % either way; the last one repeats.",
         unit="s",
         low=1,
         high=86_400,

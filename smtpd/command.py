@@ -27,6 +27,7 @@ from appliance.net.bus_open import open_bus
 from appliance.net.listening import listen
 from appliance.net.resolver import DnsResolver
 from appliance.net.tls import Certificate
+from appliance.queue import schedule
 from appliance.settings import Config
 from appliance.setup import instance, settings
 from appliance.setup.apply import LOOPBACK_NAMES
@@ -167,6 +168,7 @@ def _prepare(loaded: Config, life: ExitStack) -> None:
     sealing.configure(loaded.data_dir)
     login.configure(loaded)
     limits.configure(loaded.limits)
+    schedule.configure(loaded.relay)
     files.private_directory(loaded.run_dir)
     current = open_bus(loaded.bus.url, loaded.run_dir, ROLE)
     life.callback(current.close)

@@ -74,6 +74,8 @@ class Mail:
             now=self._clock.now(),
             save_in_sent=True,
             recipients=envelope.forward_paths,
+            wishes=envelope.wishes,
+            is_internationalised=envelope.smtputf8,
         )
         return submitted.message_id
 
@@ -101,7 +103,7 @@ class OutgoingQueue:
         """Store what became of an attempt."""
         match outcome:
             case Delivered(reply, host):
-                settle.delivered(entry, reply, host)
+                settle.delivered(entry, reply, host, hostname=self._hostname(), now=self._clock.now())
             case Retry(reply, host):
                 settle.deferred(
                     entry,

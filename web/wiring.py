@@ -20,6 +20,7 @@ from appliance.eas import dispatch, versions
 from appliance.eas.context import World
 from appliance.errors import ApplianceError, InvalidInput
 from appliance.net.bus_open import open_bus
+from appliance.queue import schedule
 from appliance.settings import Config
 from appliance.setup import instance, settings, steps
 from appliance.store import blobs, limits
@@ -43,6 +44,7 @@ class Product:
         trust_anchors.configure(config.data_dir)
         login.configure(config)
         limits.configure(config.limits)
+        schedule.configure(config.relay)
         self._bus = open_bus(config.bus.url, config.run_dir, ROLE)
         bus.use(self._bus)
         instance.check(config.data_dir)

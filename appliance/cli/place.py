@@ -19,6 +19,7 @@ from appliance import bus, config, db, files, logs, sealing
 from appliance.accounts import login
 from appliance.errors import ApplianceError, NotFound
 from appliance.net.bus_open import open_bus
+from appliance.queue import schedule
 from appliance.settings import Config
 from appliance.setup import instance
 from appliance.store import blobs, limits
@@ -77,6 +78,7 @@ def _open(settings: Config, opened: ExitStack) -> None:
     sealing.configure(data_dir)
     login.configure(settings)
     opened.callback(limits.configure, limits.configure(settings.limits))
+    opened.callback(schedule.configure, schedule.configure(settings.relay))
     instance.check(data_dir)
 
 

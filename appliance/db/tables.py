@@ -579,7 +579,17 @@ class QueueEntry(Base):
     forward_path = peewee.TextField()
     domain = peewee.TextField()
     needs_smtputf8 = peewee.BooleanField(default=False)
-    state = peewee.TextField(default="due")  # due | held | failed
+    priority = peewee.SmallIntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])  # queue.priority
+    # what the sender asked for (RFC 3461, RFC 8689), as it came
+    ret = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    envid = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    notify = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    orcpt = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    requires_tls = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
+    next_hop = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])  # an operator's, "" none
+    uid = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])  # random; ids come again
+    is_delay_told = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
+    state = peewee.TextField(default="due")  # due | held
     attempts = peewee.IntegerField(default=0)
     next_attempt_at = UtcField()
     leased_until = UtcField(null=True)
@@ -589,7 +599,20 @@ class QueueEntry(Base):
     expires_at = UtcField()
 
     class Meta:
-        indexes = ((("state", "next_attempt_at"), False),)
+        indexes = (
+            (("state", "next_attempt_at"), False),
+            (("state", "priority", "next_attempt_at", "domain"), False),
+        )
+
+
+class QueueAttempt(Base):
+    """What became of one of the last attempts for an entry that is still waiting."""
+
+    id = IdField()
+    entry = peewee.ForeignKeyField(QueueEntry, on_delete="CASCADE", index=True)
+    at = UtcField()
+    host = peewee.TextField()
+    reply = peewee.TextField()
 
 
 # --- jobs ---------------------------------------------------------------------------------------
@@ -643,4 +666,5 @@ ALL_TABLES: tuple[type[Base], ...] = (
     DeviceTrace,
     QueueEntry,
     Job,
+    QueueAttempt,
 )

@@ -36,7 +36,7 @@ from appliance.mime.edit import ComposeError
 from appliance.mime.headers import Headers, message_ids, parse_headers
 from appliance.mime.html import text_from_html
 from appliance.queue import entries
-from appliance.queue.schedule import LIFETIME
+from appliance.queue.priority import Priority
 from appliance.store import blobs, messages
 
 SILENT_FOR: Final = timedelta(days=4)
@@ -156,7 +156,7 @@ def _send(account: Account, to: Route, reply: Arrival, now: datetime) -> None:
         reverse_path="",
         recipients=[(to.address, to.domain)],
         now=now,
-        lifetime=LIFETIME,
+        priority=Priority.AUTOMATIC,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a sender hears of recipients that got nothing: when there is a report, and where it goes.
+"""What a sender hears of recipients that got nothing, or not yet: when there is a report, where it goes.
 
 Owns the restraint: no report in answer to the null reverse-path, which is what reports themselves have,
 and none to an address of ours that nobody has. What a report looks like is `dsn`.
@@ -11,11 +11,11 @@ Source: RFC 5321 6.1 (reports, the null reverse-path), RFC 3464.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from appliance import db
 from appliance.delivery import arrival, dsn
-from appliance.delivery.dsn import FailedRecipient
+from appliance.delivery.dsn import Action, Original, ReportedRecipient
 from appliance.delivery.routing import Route, RouteKind, route
 from appliance.errors import ApplianceError, QuotaExceeded
 from appliance.items.account import Account
@@ -23,15 +23,15 @@ from appliance.items.folder import FolderType
 from appliance.items.message import Arrival
 from appliance.metrics import counter
 from appliance.queue import entries
-from appliance.queue.schedule import LIFETIME
+from appliance.queue.priority import Priority
 from appliance.store import messages
 
-REPORTED = counter("appliance_reports_total", "Failure reports by where they went.", ["to"])
+REPORTED = counter("appliance_reports_total", "Delivery reports by where they went.", ["to"])
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A failure report ready to be sent, and whom it is for: `target` is LOCAL or REMOTE."""
+    """A report ready to be sent, and whom it is for: `target` is LOCAL or REMOTE."""
 
     arrival: Arrival
     target: Route
@@ -44,24 +44,41 @@ class Report:
 
 
 def prepare(
-    original: bytes, reverse_path: str, failed: Sequence[FailedRecipient], *, hostname: str, now: datetime
+    original: Original | bytes,
+    reverse_path: str,
+    recipients: Sequence[ReportedRecipient],
+    *,
+    hostname: str,
+    now: datetime,
+    action: Action = Action.FAILED,
 ) -> Report | None:
     """Return the report that is owed to a reverse-path, None when there is none.
 
-    Call it outside any transaction. Raises TemporaryFailure.
+    Call it outside any transaction. What the sender does not want to hear is the caller's to leave out
+    (`wants`). Raises TemporaryFailure.
     """
-    if not reverse_path or not failed:
+    if not reverse_path or not recipients:
         return None
     with db.connection():
         target = route(reverse_path)
     if target.kind not in (RouteKind.LOCAL, RouteKind.REMOTE):
         return None
-    raw = dsn.build(original, to=reverse_path, failed=failed, hostname=hostname, now=now)
+    about = Original(original) if isinstance(original, bytes) else original
+    raw = dsn.build(about, to=reverse_path, recipients=recipients, hostname=hostname, now=now, action=action)
     return Report(arrival.prepare(raw), target, now)
 
 
+def wants(notify: str, action: Action) -> bool:
+    """Return whether a sender who said this in NOTIFY is told. Source: RFC 3461 4.1, 5.2.2.
+
+    Who said nothing hears of failures and delays.
+    """
+    event = {Action.FAILED: "FAILURE", Action.DELAYED: "DELAY"}.get(action, "SUCCESS")
+    return event in notify.split(",") if notify else event != "SUCCESS"
+
+
 @db.transaction
-def send(report: Report, *, lifetime: timedelta = LIFETIME) -> None:
+def send(report: Report) -> None:
     """File the report when its receiver is local, queue it when not; durable when it returns.
 
     A full mailbox takes it all the same: its owner would never learn what became of the mail. A local
@@ -83,29 +100,29 @@ def send(report: Report, *, lifetime: timedelta = LIFETIME) -> None:
             reverse_path="",
             recipients=[(to.address, to.domain)],
             now=report.now,
-            lifetime=lifetime,
+            priority=Priority.AUTOMATIC,
             needs_smtputf8=not to.address.isascii(),
         )
     REPORTED.labels(to.kind.name.lower()).inc()
 
 
-def refusal_of_route(target: Route) -> FailedRecipient:
+def refusal_of_route(target: Route) -> ReportedRecipient:
     """Return why a recipient that is neither local nor remote gets nothing."""
     if target.kind is RouteKind.DISABLED:
-        return FailedRecipient(target.address, "5.2.1", "This mailbox takes no mail.")
+        return ReportedRecipient(target.address, "5.2.1", "This mailbox takes no mail.")
     if target.kind is RouteKind.INVALID:
-        return FailedRecipient(target.address, "5.1.3", "This is not a valid address.")
-    return FailedRecipient(target.address, "5.1.1", "There is no such mailbox here.")
+        return ReportedRecipient(target.address, "5.1.3", "This is not a valid address.")
+    return ReportedRecipient(target.address, "5.1.1", "There is no such mailbox here.")
 
 
 def refusals_of_accounts(
     accounts: Iterable[Account], refused: Mapping[int, ApplianceError]
-) -> list[FailedRecipient]:
+) -> list[ReportedRecipient]:
     """Return why accounts did not take a message, by what `messages.file_for_all` said of them."""
     return [
-        FailedRecipient(account.address, "5.2.2", "The mailbox is full.")
+        ReportedRecipient(account.address, "5.2.2", "The mailbox is full.")
         if isinstance(refused[account.id], QuotaExceeded)
-        else FailedRecipient(account.address, "5.1.1", "There is no such mailbox here.")
+        else ReportedRecipient(account.address, "5.1.1", "There is no such mailbox here.")
         for account in accounts
         if account.id in refused
     ]

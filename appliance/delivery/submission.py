@@ -9,22 +9,23 @@ Source: RFC 6409 (what a submission server may add), MS-ASCMD 2.2.1.17 SendMail.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from appliance import db, logs
 from appliance.accounts import accounts
 from appliance.db.tables import SentClientId
-from appliance.delivery import arrival, inbound, reports
+from appliance.delivery import arrival, inbound, precedence, reports
 from appliance.delivery.reports import Report
 from appliance.delivery.routing import Route, RouteKind, route
 from appliance.items.account import Account
+from appliance.items.envelope import Wishes
 from appliance.items.folder import FolderType
 from appliance.items.message import Arrival
 from appliance.mime.addresses import Address
 from appliance.mime.compose import prepare_submission
+from appliance.mime.headers import header_block
 from appliance.queue import entries
-from appliance.queue.schedule import LIFETIME
 from appliance.store import folders, messages, modseq
 
 log = logging.getLogger("appliance.mail")
@@ -61,6 +62,8 @@ class _Letter:
     now: datetime
     request: ClientRequest | None
     also: Callable[[], None] | None = None
+    wishes: Wishes = field(default_factory=Wishes)
+    is_internationalised: bool = False
 
     @property
     def id_in_logs(self) -> str:
@@ -86,12 +89,16 @@ def submit(
     recipients: Sequence[str] | None = None,
     request: ClientRequest | None = None,
     also: Callable[[], None] | None = None,
+    wishes: Wishes | None = None,
+    is_internationalised: bool = False,
 ) -> Submitted:
     """Send a message for an account; durable when it returns.
 
     recipients: the envelope's; None takes To, Cc and Bcc from the header. The From header is made one
     of the account's own addresses; Bcc is taken out of what recipients get. also: what else belongs to the
-    same transaction, such as removing the draft that is sent; what it raises undoes the submission.
+    same transaction, such as removing the draft that is sent; what it raises undoes the submission. wishes:
+    what reports the sender asked for, and how the message must travel. is_internationalised: the
+    client announced a message with UTF-8 in its header (SMTPUTF8).
     Raises mime.compose.ComposeError (NoRecipients and other faults of the message), QuotaExceeded (no
     room for the copy in Sent Items), NotFound (the account is gone), TooLarge, TemporaryFailure.
     """
@@ -110,7 +117,19 @@ def submit(
         routes = [route(path) for path in prepared.recipients if recipients is None]
         routes += [route(path) for path in recipients or ()]
     bcc = ", ".join(prepared.bcc) if save_in_sent else None
-    letter = _Letter(account, message, prepared.raw, bcc, _unique_remote(routes), now, request, also)
+    remote = _unique_remote(routes)
+    letter = _Letter(
+        account,
+        message,
+        prepared.raw,
+        bcc,
+        remote,
+        now,
+        request,
+        also,
+        wishes or Wishes(),
+        is_internationalised,
+    )
     outcome = _deliver(letter, routes, hostname)
     logs.event(
         log,
@@ -165,11 +184,24 @@ def _commit(letter: _Letter, local: list[Account], report: Report | None) -> boo
             reverse_path=letter.account.address,
             recipients=[(r.address, r.domain) for r in letter.remote],
             now=letter.now,
-            lifetime=LIFETIME,
-            needs_smtputf8=not all(r.address.isascii() for r in letter.remote),
+            needs_smtputf8=_needs_smtputf8(letter),
+            priority=precedence.of(letter.raw, len(letter.remote)),
+            wishes=letter.wishes,
         )
     inbound.file_in_inboxes(local, letter.message, letter.now, report)
     return True
+
+
+def _needs_smtputf8(letter: _Letter) -> bool:
+    """Say whether a message can only travel as internationalised mail. Source: RFC 6531 3.1, 3.4.
+
+    Not because its client may send such mail, only because this is some; and not for a header in raw
+    8 bits that nobody announced: servers have always passed that, and SMTPUTF8 would only fail it.
+    """
+    if not all(r.address.isascii() for r in letter.remote):
+        return True
+    header = letter.raw[: header_block(letter.raw, 0, len(letter.raw)).body_start]
+    return letter.is_internationalised and not header.isascii()
 
 
 def _remember(request: ClientRequest, now: datetime) -> bool:

@@ -1,10 +1,41 @@
 """The SMTP envelope of a message, and what is known of the session that brought it.
 
-Source: RFC 5321 2.3.1 Mail Objects.
+Source: RFC 5321 2.3.1 Mail Objects; RFC 3461 4 (parameters of MAIL and RCPT), RFC 8689 2 (REQUIRETLS).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientWishes:
+    """What the sender wants to hear of one recipient (RFC 3461 4.1, 4.2).
+
+    notify: "" when nothing was said, "NEVER", or some of SUCCESS, FAILURE and DELAY joined by commas.
+    orcpt: the parameter as it came ("rfc822;carl@example.org", xtext), "" for none.
+    """
+
+    notify: str = ""
+    orcpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the sender asked for besides delivery; to be kept and passed on with the message.
+
+    ret: "FULL", "HDRS" or "". envid: xtext as it came. requires_tls: RFC 8689, never over a connection
+    that is not TLS to a verified server. recipients: by forward path, as accepted.
+    """
+
+    ret: str = ""
+    envid: str = ""
+    requires_tls: bool = False
+    recipients: Mapping[str, RecipientWishes] = field(default_factory=dict)
+
+    def of(self, forward_path: str) -> RecipientWishes:
+        """Return the wishes for one recipient."""
+        return self.recipients.get(forward_path, RecipientWishes())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +59,4 @@ class Envelope:
     protocol: str = "ESMTP"
     tls: str = ""
     account_id: int | None = None
+    wishes: Wishes = field(default_factory=Wishes)

@@ -3,35 +3,44 @@
 Theory of operation: an entry is one message for one remote recipient. A runner claims due entries in
 a short transaction by writing its own name and a deadline (the lease) into them, talks to the network
 with no transaction open, and settles each entry in another transaction that is conditional on still
-holding the lease. A runner that dies leaves a lease that expires; the entry is tried again, at least
-once (RFC 5321 6.1). Nothing leaves the table except together with what became of it.
+holding the lease. A runner that dies leaves a lease that expires, or that its successor frees
+(`holders`); the entry is tried again, at least once (RFC 5321 6.1). Nothing leaves the table except
+together with what became of it.
 
 Times are the wall clock's, because they must mean something after a restart. A clock that was wrong and
 is put right may leave times far in the future; `claim` does not believe in any that nobody could have
-written (`RETRY_MAX`, `LEASE_MAX`).
+written (`Schedule.retry_max`, `LEASE_MAX`).
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from appliance import bus, db
+from appliance.db.tables import QueueAttempt, to_microseconds
 from appliance.db.tables import QueueEntry as Row
-from appliance.db.tables import to_microseconds
+from appliance.items.envelope import Wishes
 from appliance.items.message import BlobRef
-from appliance.queue.schedule import RETRY_MAX
+from appliance.queue import schedule
+from appliance.queue.priority import Priority
 from appliance.store import blobs
 from appliance.store.statement import Statement
 
 TOPIC = bus.QUEUE  # wakes the runners
 LEASE_MAX = timedelta(hours=1)
+ATTEMPTS_KEPT = 10
+"""The last attempts of a waiting entry that an operator can look at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message for one remote recipient; `reverse_path` is "" for the null one."""
+    """One message for one remote recipient; `reverse_path` is "" for the null one.
+
+    ret, envid, notify, orcpt, requires_tls: see `items.envelope`. next_hop: where an operator sent it,
+    "" for wherever its domain goes. uid: random, for what must not be mixed up after a restore.
+    """
 
     id: int
     account_id: int | None
@@ -47,6 +56,15 @@ class Entry:
     state: str = "due"
     next_attempt_at: datetime | None = None
     last_reply: str = ""
+    priority: int = Priority.MAIL
+    ret: str = ""
+    envid: str = ""
+    notify: str = ""
+    orcpt: str = ""
+    requires_tls: bool = False
+    next_hop: str = ""
+    uid: str = ""
+    is_delay_told: bool = False
 
 
 _COLUMNS = (
@@ -64,11 +82,21 @@ _COLUMNS = (
     Row.state,
     Row.next_attempt_at,
     Row.last_reply,
+    Row.priority,
+    Row.ret,
+    Row.envid,
+    Row.notify,
+    Row.orcpt,
+    Row.requires_tls,
+    Row.next_hop,
+    Row.uid,
+    Row.is_delay_told,
 )
 _INSERT = Statement(
-    "INSERT INTO queue_entry (account_id, digest, reverse_path, forward_path, domain, needs_smtputf8, state,"
-    " attempts, next_attempt_at, lease, last_reply, created_at, expires_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, 'due', 0, ?, '', '', ?, ?) RETURNING id"
+    "INSERT INTO queue_entry (account_id, digest, reverse_path, forward_path, domain, needs_smtputf8,"
+    " priority, ret, envid, notify, orcpt, requires_tls, next_hop, uid, is_delay_told, state, attempts,"
+    " next_attempt_at, lease, last_reply, created_at, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, FALSE, 'due', 0, ?, '', '', ?, ?) RETURNING id"
 )
 
 
@@ -80,43 +108,60 @@ def add(
     reverse_path: str,
     recipients: Iterable[tuple[str, str]],
     now: datetime,
-    lifetime: timedelta,
     needs_smtputf8: bool = False,
+    priority: Priority = Priority.MAIL,
+    wishes: Wishes | None = None,
 ) -> list[int]:
     """Add one entry for each `(forward path, domain)` and return their ids; durable when it returns."""
     blobs.link(blob)
-    at, expires_at = to_microseconds(now), to_microseconds(now + lifetime)
-    about = (account_id, blob.digest, reverse_path)
-    ids = [
-        int(_INSERT.rows(*about, path, domain, needs_smtputf8, at, at, expires_at)[0][0])
-        for path, domain in recipients
-    ]
+    asked = wishes or Wishes()
+    at, expires_at = to_microseconds(now), to_microseconds(now + schedule.current().lifetime)
+    ids = []
+    for path, domain in recipients:
+        about = (account_id, blob.digest, reverse_path, path, domain, needs_smtputf8, int(priority))
+        wish = asked.of(path)
+        wanted = (asked.ret, asked.envid, wish.notify, wish.orcpt, asked.requires_tls)
+        row = _INSERT.rows(*about, *wanted, secrets.token_hex(8), at, at, expires_at)[0]
+        ids.append(int(row[0]))
     if ids:
         db.after_commit(bus.publish, TOPIC)
     return ids
 
 
 @db.transaction
-def claim(now: datetime, *, limit: int, lease_s: int) -> list[Entry]:
-    """Take up to `limit` due entries for `lease_s` seconds, the longest due first.
+def claim(
+    now: datetime, *, limit: int, lease_s: int, holder: str = "", busy: Collection[str] = ()
+) -> list[Entry]:
+    """Take up to `limit` due entries for `lease_s` seconds: by priority, then the longest due first.
 
-    lease_s: long enough for one attempt, at most LEASE_MAX.
+    lease_s: long enough for one attempt, at most LEASE_MAX. holder: who takes them (`holders`). busy:
+    domains that have as many attempts as they may; their entries stay for others and for later.
     """
     assert lease_s <= LEASE_MAX.total_seconds()
-    is_due = (Row.next_attempt_at <= now) | (Row.next_attempt_at > now + RETRY_MAX)
-    is_free = Row.leased_until.is_null() | (Row.leased_until <= now) | (Row.leased_until > now + LEASE_MAX)
-    due = (
-        Row.select(Row.id)
-        .where((Row.state == "due") & is_due & is_free)
-        .order_by(Row.next_attempt_at, Row.id)
-        .limit(limit)
-    )
-    ids = [row[0] for row in db.skip_locked(due).tuples()]
+    ids: list[int] = []
+    for priority in Priority:
+        if len(ids) < limit:
+            is_due = (Row.priority == priority) & (Row.next_attempt_at <= now)
+            ids += _free_ids(is_due, now, limit - len(ids), busy)
+    if len(ids) < limit:
+        is_impossible = Row.next_attempt_at > now + schedule.current().retry_max
+        ids += _free_ids(is_impossible, now, limit - len(ids), busy)
     if not ids:
         return []
     until = now + timedelta(seconds=lease_s)
-    Row.update(lease=secrets.token_hex(8), leased_until=until).where(Row.id.in_(ids)).execute()
-    return sorted(_entries(Row.id.in_(ids)), key=lambda entry: ids.index(entry.id))
+    lease = f"{holder}/{secrets.token_hex(8)}"
+    Row.update(lease=lease, leased_until=until).where(Row.id.in_(ids)).execute()
+    return sorted(where(Row.id.in_(ids)), key=lambda entry: ids.index(entry.id))
+
+
+def _free_ids(is_due: Any, now: datetime, limit: int, busy: Collection[str]) -> list[int]:
+    """Return due entries that nobody holds, the longest due first; they stay locked (PostgreSQL)."""
+    is_free = Row.leased_until.is_null() | (Row.leased_until <= now) | (Row.leased_until > now + LEASE_MAX)
+    condition = (Row.state == "due") & is_due & is_free
+    if busy:
+        condition &= Row.domain.not_in(sorted(busy))
+    due = Row.select(Row.id).where(condition).order_by(Row.next_attempt_at, Row.id).limit(limit)
+    return [row[0] for row in db.skip_locked(due).tuples()]
 
 
 @db.transaction
@@ -129,36 +174,46 @@ def remove(entry: Entry) -> bool:
 
 
 @db.transaction
-def defer(entry: Entry, next_attempt_at: datetime, reply: str) -> bool:
-    """Put an entry back for a later attempt; returns False when the lease was lost meanwhile."""
+def defer(
+    entry: Entry,
+    next_attempt_at: datetime,
+    reply: str,
+    *,
+    host: str = "",
+    now: datetime | None = None,
+    is_delay_told: bool = False,
+) -> bool:
+    """Put an entry back for a later attempt; returns False when the lease was lost meanwhile.
+
+    now: when the attempt ended, to remember it; None remembers nothing but the reply.
+    """
     values = Row.update(
         attempts=entry.attempts + 1,
         next_attempt_at=next_attempt_at,
         last_reply=reply,
         lease="",
         leased_until=None,
+        is_delay_told=entry.is_delay_told or is_delay_told,
     )
-    return bool(values.where(_is_still_ours(entry)).execute())
-
-
-@db.transaction
-def retry_now(entry_id: int, now: datetime) -> bool:
-    """Make one entry due at once; returns False when there is no such entry."""
-    found = Row.update(state="due", next_attempt_at=now).where(Row.id == entry_id).execute()
-    if found:
-        db.after_commit(bus.publish, TOPIC)
-    return bool(found)
-
-
-@db.transaction
-def drop(entry_id: int) -> bool:
-    """Remove an entry without telling anybody; returns False when there is no such entry."""
-    row = Row.select(Row.blob).where(Row.id == entry_id).tuples().first()
-    if row is None:
+    if not values.where(_is_still_ours(entry)).execute():
         return False
-    Row.delete().where(Row.id == entry_id).execute()
-    blobs.unlink_unused({bytes(row[0])})
+    if now is not None:
+        _remember_attempt(entry.id, now, host, reply)
     return True
+
+
+@db.transaction
+def free(holder: str) -> int:
+    """Make what a dead runner held available at once; returns how many entries that were."""
+    held = Row.lease.startswith(f"{holder}/")
+    freed = Row.update(lease="", leased_until=None).where(Row.leased_until.is_null(False) & held).execute()
+    return int(freed)
+
+
+def holders() -> set[str]:
+    """Return who holds leases now. Needs `db.connection()`."""
+    rows = Row.select(Row.lease).where(Row.leased_until.is_null(False)).distinct().tuples()
+    return {row[0].partition("/")[0] for row in rows} - {""}
 
 
 def next_due() -> datetime | None:
@@ -187,19 +242,34 @@ def next_due() -> datetime | None:
 
 def list_entries(limit: int = 1000) -> list[Entry]:
     """Return the oldest entries of the queue."""
-    return _entries(Row.id > 0, limit)
+    return where(Row.id > 0, limit)
 
 
 def get(entry_id: int) -> Entry | None:
     """Return one entry; None when it has left the queue."""
-    return next(iter(_entries(Row.id == entry_id)), None)
+    return next(iter(where(Row.id == entry_id)), None)
+
+
+def uids() -> dict[str, int]:
+    """Return the uid and id of every entry. Needs `db.connection()`."""
+    return dict(Row.select(Row.uid, Row.id).tuples())
+
+
+def where(condition: object, limit: int | None = None) -> list[Entry]:
+    """Return the entries a condition on the table selects, oldest first."""
+    query = Row.select(*_COLUMNS).where(condition).order_by(Row.id).limit(limit)
+    return [Entry(row[0], row[1], bytes(row[2]), *row[3:]) for row in query.tuples()]
+
+
+def _remember_attempt(entry_id: int, at: datetime, host: str, reply: str) -> None:
+    QueueAttempt.insert(entry=entry_id, at=at, host=host, reply=reply).execute()
+    own = QueueAttempt.select(QueueAttempt.id).where(QueueAttempt.entry == entry_id)
+    old = own.order_by(QueueAttempt.id.desc()).offset(ATTEMPTS_KEPT).limit(1_000)
+    numbers = [row[0] for row in old.tuples()]
+    if numbers:
+        QueueAttempt.delete().where(QueueAttempt.id.in_(numbers)).execute()
 
 
 def _is_still_ours(entry: Entry) -> Any:
     assert entry.lease, "only a claimed entry can be settled"
     return (Row.id == entry.id) & (Row.lease == entry.lease)
-
-
-def _entries(condition: object, limit: int | None = None) -> list[Entry]:
-    query = Row.select(*_COLUMNS).where(condition).order_by(Row.id).limit(limit)
-    return [Entry(row[0], row[1], bytes(row[2]), *row[3:]) for row in query.tuples()]

@@ -184,7 +184,7 @@ def test_a_report_fits_into_a_full_mailbox(store: Place) -> None:
     report = reports.prepare(
         mail(),
         full.address,
-        [reports.FailedRecipient(OUTSIDE, "5.1.1", "Unknown")],
+        [reports.ReportedRecipient(OUTSIDE, "5.1.1", "Unknown")],
         hostname=HOSTNAME,
         now=NOW,
     )

@@ -16,7 +16,7 @@ from appliance.items.account import Account
 from appliance.items.envelope import Envelope
 from appliance.items.folder import FolderType
 from appliance.mime.headers import Headers, parse_headers
-from appliance.queue import entries
+from appliance.queue import control, entries
 from appliance.store import blobs
 from tests.unit.store import mailbox
 from tests.unit.store.mailbox import HOSTNAME, NOW
@@ -126,7 +126,7 @@ def test_known_senders_are_those_the_account_wrote_to(anna: Account, ben: Accoun
     submission.submit(anna, raw, hostname=HOSTNAME, now=NOW, save_in_sent=True)
     with db.connection():
         (entry,) = entries.list_entries()
-    entries.drop(entry.id)
+    control.drop(entry.id)
     away(anna)
     away(ben)
     deliver(anna, ben)

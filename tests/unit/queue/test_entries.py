@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from appliance import bus, db
-from appliance.queue import entries, schedule
+from appliance.errors import NotFound
+from appliance.queue import control, entries, schedule
+from appliance.queue.control import Selection
 from appliance.queue.entries import Entry
 from appliance.store import blobs
 from tests.fixtures.database import Place
@@ -26,7 +28,6 @@ def add(count: int = 1, *, now: datetime = NOW, raw: bytes | None = None) -> lis
         reverse_path=OUTSIDE,
         recipients=[(f"carl{number}@example.org", "example.org") for number in range(count)],
         now=now,
-        lifetime=schedule.LIFETIME,
     )
 
 
@@ -50,7 +51,7 @@ def test_what_is_added_is_due_and_announced(store: Place) -> None:
     (entry,) = claim()
     assert (entry.id, entry.forward_path, entry.domain) == (entry_id, "carl0@example.org", "example.org")
     assert (entry.reverse_path, entry.attempts, entry.account_id) == (OUTSIDE, 0, None)
-    assert (entry.created_at, entry.expires_at) == (NOW, NOW + schedule.LIFETIME)
+    assert (entry.created_at, entry.expires_at) == (NOW, NOW + schedule.current().lifetime)
     with db.connection():
         assert entries.get(entry_id) == entry
         assert blobs.read(entry.digest)
@@ -127,8 +128,9 @@ def test_bytes_go_with_the_last_entry(store: Place) -> None:
 def test_dropped(store: Place) -> None:
     (entry_id,) = add()
     (entry,) = claim()
-    assert entries.drop(entry_id)
-    assert not entries.drop(entry_id)
+    assert control.drop(entry_id).id == entry_id
+    with pytest.raises(NotFound):
+        control.drop(entry_id)
     assert not entries.remove(entry)
     assert blob_count() == 0
 
@@ -138,16 +140,16 @@ def test_tried_again_now(store: Place) -> None:
     (entry,) = claim()
     entries.defer(entry, NOW + timedelta(hours=2), "421")
     with bus.watch((entries.TOPIC,)) as watcher:
-        assert entries.retry_now(entry_id, NOW)
+        assert control.retry(Selection([entry_id]), NOW) == [entry_id]
         assert watcher.wait(1.0)
     assert ids(claim()) == [entry_id]
-    assert not entries.retry_now(999_999, NOW)
+    assert control.retry(Selection([999_999]), NOW) == []
 
 
 def test_a_retry_takes_no_entry_from_who_holds_it(store: Place) -> None:
     (entry_id,) = add()
     claim()
-    entries.retry_now(entry_id, NOW)
+    control.retry(Selection([entry_id]), NOW)
     assert claim() == []
 
 
@@ -185,7 +187,7 @@ def test_a_clock_put_back_a_little_only_delays(store: Place) -> None:
 def test_no_wait_that_is_possible_is_taken_for_a_wrong_clock(store: Place) -> None:
     add()
     (entry,) = claim()
-    entries.defer(entry, NOW + schedule.RETRY_MAX, "421")
+    entries.defer(entry, NOW + schedule.current().retry_max, "421")
     assert claim() == []
     add()
     entries.claim(NOW, limit=1, lease_s=int(entries.LEASE_MAX.total_seconds()))
@@ -303,7 +305,7 @@ class QueueMachine(RuleBasedStateMachine):
             for entry in entries.list_entries():
                 assert entry.id in self.waiting or entry.id in self.held
         for entry_id in (*self.waiting, *self.held):
-            assert entries.drop(entry_id)
+            assert control.drop(entry_id).id == entry_id
 
 
 def test_the_queue_agrees_with_its_model(store: Place) -> None:
