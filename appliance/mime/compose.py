@@ -26,6 +26,7 @@ from appliance.mime.edit import (
 )
 from appliance.mime.headers import message_ids, parse_headers
 from appliance.mime.html import append_html
+from appliance.mime.message_class import MEETING, message_class
 from appliance.mime.quoting import Quotation, quote_for_forward, quote_for_reply
 from appliance.mime.scan import scan
 from appliance.mime.structure import Structure
@@ -84,7 +85,7 @@ def compose_forward(
 ) -> bytes:
     """Return the device's forward with the original's text and attachments; raises MalformedHeader.
 
-    A sealed original goes along whole, as message/rfc822. A sealed new message is returned unchanged.
+    An invitation goes along as it came: who gets it can put it into a calendar of their own. A sealed original goes along whole, as message/rfc822. A sealed new message is returned unchanged.
     """
     new = scan(new_raw)
     if _is_sealed(new):
@@ -95,7 +96,17 @@ def compose_forward(
         return wrap_in_mixed(message, [], [_as_attachment(original_raw)]).to_bytes()
     raw = message.to_bytes()
     quoted = _quoted(raw, scan(raw), quote_for_forward(original_raw, original))
-    return _with_parts(quoted, original_raw, original, original.attachments)
+    return _with_parts(
+        quoted, original_raw, original, [*_invitation(original_raw, original), *original.attachments]
+    )
+
+
+def _invitation(raw: bytes, structure: Structure) -> list[str]:
+    """Return the number of the part that invites to a meeting, unless it is among the attachments."""
+    calendar = structure.calendar_part
+    if calendar is None or calendar in structure.attachments:
+        return []
+    return [calendar] if message_class(raw, structure) == f"{MEETING}Request" else []
 
 
 def _is_sealed(structure: Structure) -> bool:

@@ -3,28 +3,44 @@
 With ReplaceMime the phone has put the original in itself. The original is marked as replied to or
 forwarded once the answer is on its way; a mark that fails is only logged, because the mail has been sent.
 
-Source: MS-ASCMD 2.2.1.19 SmartForward, 2.2.1.20 SmartReply, 2.2.3.167 Source.
+An InstanceId names an occurrence of a meeting. A message holds a meeting as a whole or none at all, so that
+is what goes out; only a forward that names an occurrence of a single meeting is refused. What 16.0 has for
+forwarding events, Forwardees instead of a message, is refused for mail.
+
+Source: MS-ASCMD 2.2.1.19 SmartForward, 2.2.1.20 SmartReply, 2.2.3.173 Source, 2.2.3.74 FolderId,
+2.2.3.98.4 LongId.
 """
 
 import logging
 from collections.abc import Callable
 
 from appliance import logs, offload
+from appliance.eas import collection
 from appliance.eas.commands import send_mail
+from appliance.eas.content.email import parse_date_time
 from appliance.eas.context import Context
+from appliance.eas.ids import item_id_of
 from appliance.eas.status import Common, ProtocolError
-from appliance.eas.sync_apply import item_id_of
+from appliance.eas.versions import at_least
 from appliance.errors import ApplianceError, NotFound
 from appliance.items.message import Message
 from appliance.mime.compose import ComposeError, compose_forward, compose_reply
 from appliance.store import messages
-from appliance.wbxml.codepages import ComposeMail
+from appliance.wbxml.codepages import AirSyncBase, ComposeMail, RightsManagement
 from appliance.wbxml.element import Element, Tag
 
 log = logging.getLogger("appliance.eas")
 
 VERB_REPLY, VERB_FORWARD = 1, 3  # MS-ASEMAIL 2.2.2.42 LastVerbExecuted
 OFFLOAD_BYTES_MIN = 262_144  # larger messages are put together on a native thread
+
+_FOR_EVENTS = (ComposeMail.Forwardees, AirSyncBase.Body)
+_NOT_FOR_EVENTS = (
+    ComposeMail.Mime,
+    ComposeMail.SaveInSentItems,
+    ComposeMail.ReplaceMime,
+    RightsManagement.TemplateID,
+)
 
 type Compose = Callable[[bytes, bytes], bytes]
 
@@ -36,6 +52,8 @@ def reply(context: Context, request: Element | None) -> None:
 
 def forward(context: Context, request: Element | None) -> None:
     """Send a message on, with the original's text and attachments."""
+    if request is not None and at_least(context.version, "16.0"):
+        _check_forwardees(request)
     _send(context, request, ComposeMail.SmartForward, compose_forward, VERB_FORWARD)
 
 
@@ -43,7 +61,12 @@ def _send(context: Context, request: Element | None, root: Tag, compose: Compose
     if request is None or request.tag is not root:
         raise ProtocolError(Common.INVALID_XML, f"not a {root.name} document")
     send_mail.check(context, request)
-    original = _original(context, request)
+    source = request.find(ComposeMail.Source)
+    if source is None:
+        raise ProtocolError(Common.INVALID_XML, "no Source")
+    original = _original(context, source)
+    if verb == VERB_FORWARD and source.text_of(ComposeMail.InstanceId):
+        _check_recurrence(original)
     raw = send_mail.mime_of(request)
     if not request.flag_of(ComposeMail.ReplaceMime):
         raw = _composed(compose, raw, messages.raw(original))
@@ -63,15 +86,42 @@ def _composed(compose: Compose, raw: bytes, original: bytes) -> bytes:
         raise ProtocolError(Common.INVALID_MIME, str(error)) from error
 
 
-def _original(context: Context, request: Element) -> Message:
-    """Return the message a request refers to; raises ProtocolError 150 when it is gone."""
-    source = request.find(ComposeMail.Source)
-    if source is None:
-        raise ProtocolError(Common.INVALID_XML, "no Source")
-    # A LongId is the item's id, as Search and Find hand it out.
-    item_id = source.text_of(ComposeMail.ItemId) or source.text_of(ComposeMail.LongId) or ""
+def _check_forwardees(request: Element) -> None:
+    """Raise ProtocolError 178 or 179 for a forward by Forwardees: it is for events, and no message is one."""
+    if not any(child.tag in _FOR_EVENTS for child in request):
+        return
+    if any(child.tag in _NOT_FOR_EVENTS for child in request):
+        raise ProtocolError(Common.INVALID_FORWARD_COMBINATION, "Forwardees or Body beside a message")
+    raise ProtocolError(Common.INVALID_FORWARD_PARAMETERS, "mail is forwarded by a message")
+
+
+def _check_recurrence(original: Message) -> None:
+    """Raise ProtocolError 146 when the original is a meeting that happens once."""
+    invitation = collection.source(original).invitation
+    if invitation is not None and not invitation.is_series:
+        raise ProtocolError(Common.NO_RECURRENCE, "an occurrence of a meeting that has only one")
+
+
+def _original(context: Context, source: Element) -> Message:
+    """Return the message a Source refers to.
+
+    Raises ProtocolError: 105 unless it names exactly one, 106 and 104 for an id and a date that are none, 150
+    when the message is gone.
+    """
+    item_id, long_id = source.text_of(ComposeMail.ItemId), source.text_of(ComposeMail.LongId)
+    rest = source.text_of(ComposeMail.FolderId) or source.text_of(ComposeMail.InstanceId)
+    if bool(item_id) == bool(long_id) or (long_id and rest):
+        raise ProtocolError(Common.INVALID_COMBINATION, "a Source has an ItemId or a LongId alone")
     try:
-        return _follow(context.account.id, item_id_of(item_id))
+        parse_date_time(source.text_of(ComposeMail.InstanceId))
+    except ProtocolError as error:
+        raise ProtocolError(Common.INVALID_DATE_TIME, str(error)) from error
+    try:
+        wanted = item_id_of(item_id or long_id or "")  # a LongId is the item's id, as Search hands it out
+    except NotFound as error:
+        raise ProtocolError(Common.INVALID_IDS, str(error)) from error
+    try:
+        return _follow(context.account.id, wanted)
     except NotFound as error:
         raise ProtocolError(Common.ITEM_NOT_FOUND, "the original is gone") from error
 

@@ -5,7 +5,7 @@ import pytest
 from appliance import db
 from appliance.items.folder import FolderType
 from appliance.store import messages
-from appliance.wbxml.codepages import AirSync, ComposeMail, Email2
+from appliance.wbxml.codepages import AirSync, AirSyncBase, ComposeMail, Email2
 from tests.covers import covers
 
 ORIGINAL = (
@@ -170,12 +170,84 @@ def test_a_repeat_counts_even_when_the_original_is_gone(phone, bert, original):
 
 @covers("MS-ASCMD_R5777", "MS-ASCMD_R4408", "MS-ASCMD_R4930")
 @pytest.mark.parametrize("act", [reply, forward])
-@pytest.mark.parametrize(
-    "source", [ComposeMail.ItemId("999999"), ComposeMail.ItemId("x"), ComposeMail.FolderId("1")]
-)
+@pytest.mark.parametrize("source", [ComposeMail.ItemId("999999"), ComposeMail.LongId("999999")], ids=str)
 def test_an_original_that_is_gone(phone, bert, act, source):
     assert status(act(phone, source)) == 150
     assert phone.server.listed(phone.account, phone.folder(FolderType.SENT)) == []
+
+
+@covers("MS-ASCMD_R541", "MS-ASCMD_R578", "MS-ASCMD_R4819", "MS-ASCMD_R4821")
+@pytest.mark.parametrize("act", [reply, forward])
+@pytest.mark.parametrize(
+    ("expected", "source"),
+    [
+        (105, ()),
+        (105, (ComposeMail.FolderId("1"),)),
+        (105, (ComposeMail.InstanceId("2026-04-14T07:00:00.000Z"),)),
+        (105, (ComposeMail.ItemId("1"), ComposeMail.LongId("1"))),
+        (105, (ComposeMail.FolderId("1"), ComposeMail.LongId("1"))),
+        (105, (ComposeMail.LongId("1"), ComposeMail.InstanceId("2026-04-14T07:00:00.000Z"))),
+        (106, (ComposeMail.ItemId("x"),)),
+        (106, (ComposeMail.LongId("RgAAAA"),)),
+        (104, (ComposeMail.ItemId("1"), ComposeMail.InstanceId("next Tuesday"))),
+    ],
+)
+def test_a_source_that_is_none(phone, bert, act, expected, source):
+    assert status(act(phone, *source)) == expected
+    assert phone.server.listed(phone.account, phone.folder(FolderType.SENT)) == []
+
+
+def meeting(phone, inbox, *, rule=""):
+    raw = (
+        "From: bert@example.test\r\nTo: anna@example.test\r\nSubject: plan\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: text/plain\r\n\r\nthe plan\r\n"
+        "--b\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n"
+        "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:plan@example.test\r\n"
+        f"DTSTART:20260310T080000Z\r\nDTEND:20260310T090000Z\r\nSUMMARY:plan\r\n{rule}"
+        "END:VEVENT\r\nEND:VCALENDAR\r\n--b--\r\n"
+    )
+    return phone.server.file_raw(phone.account, inbox, raw.encode())
+
+
+WEEKLY = "RRULE:FREQ=WEEKLY\r\n"
+
+
+@covers("MS-ASCMD_R5834")
+def test_a_series_is_forwarded_as_a_whole(phone, bert, inbox):
+    item = meeting(phone, inbox, rule=WEEKLY)
+    assert forward(phone, item_id(item)) is None
+    assert WEEKLY.encode() in received(phone, bert)
+
+
+@covers("MS-ASCMD_R5420")
+def test_a_series_is_answered_as_a_whole(phone, bert, inbox):
+    item = meeting(phone, inbox, rule=WEEKLY)
+    assert reply(phone, item_id(item)) is None
+    assert b"the plan" in received(phone, bert)
+
+
+@covers("MS-ASCMD_R4919")
+def test_a_single_meeting_has_no_occurrence_to_forward(phone, bert, inbox):
+    instance = ComposeMail.InstanceId("2026-03-10T08:00:00.000Z")
+    single, series = meeting(phone, inbox), meeting(phone, inbox, rule=WEEKLY)
+    assert status(forward(phone, item_id(single), instance)) == 146
+    assert forward(phone, item_id(series), instance) is None
+
+
+@pytest.mark.parametrize(
+    ("children", "expected"),
+    [
+        ((AirSyncBase.Body(AirSyncBase.Type(1), AirSyncBase.Data("x")), ComposeMail.Mime(NEW)), 178),
+        ((ComposeMail.Forwardees(), ComposeMail.SaveInSentItems()), 178),
+        ((ComposeMail.Forwardees(ComposeMail.Forwardee(ComposeMail.ForwardeeEmail("x@example.net"))),), 179),
+    ],
+)
+def test_mail_is_not_forwarded_like_an_event(phone, original, children, expected):
+    asked = ComposeMail.SmartForward(
+        ComposeMail.ClientId("c"), ComposeMail.Source(item_id(original)), list(children)
+    )
+    assert status(phone.command("SmartForward", asked)) == expected
 
 
 def test_faults_of_the_message(phone, original):
