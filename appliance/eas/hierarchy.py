@@ -26,9 +26,9 @@ from appliance import db
 from appliance.devices import sync_states
 from appliance.devices.sync_states import State
 from appliance.eas.context import Context
+from appliance.eas.ids import RECIPIENT_CACHE, item_id_of
 from appliance.eas.status import FolderChange as Status
 from appliance.eas.status import ProtocolError
-from appliance.eas.sync_apply import item_id_of
 from appliance.eas.sync_key import Verdict, judge, wire_key
 from appliance.errors import Conflict, NotFound
 from appliance.items.folder import Folder
@@ -222,8 +222,10 @@ def number_in(request: Element, tag: Tag) -> int:
 
 def folder_in(context: Context, request: Element) -> Folder:
     """Return the folder a request names; raises ProtocolError 4 for none of the account's."""
+    folder_id = text_in(request, Names.ServerId)
+    _check_no_cache(folder_id)
     try:
-        return folders.get(context.account.id, item_id_of(text_in(request, Names.ServerId)))
+        return folders.get(context.account.id, item_id_of(folder_id))
     except NotFound as error:
         raise ProtocolError(Status.NO_SUCH_FOLDER, str(error)) from error
 
@@ -233,7 +235,13 @@ def parent_in(context: Context, request: Element) -> int:
     parent_id = text_in(request, Names.ParentId)
     if parent_id == ROOT:
         return 0
+    _check_no_cache(parent_id)
     try:
         return folders.get(context.account.id, item_id_of(parent_id)).id
     except NotFound as error:
         raise ProtocolError(Status.NO_SUCH_PARENT, str(error)) from error
+
+
+def _check_no_cache(folder_id: str) -> None:
+    if folder_id == RECIPIENT_CACHE:
+        raise ProtocolError(Status.SYSTEM_FOLDER, "the recipient information cache is the server's")

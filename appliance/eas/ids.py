@@ -4,6 +4,11 @@ import re
 
 from appliance.errors import NotFound
 
+RECIPIENT_CACHE = "RI"
+"""What the protocol calls the folder of recipients a server suggests. There is none here, and no device may
+make, change or fill one. Source: MS-ASCMD 2.2.1.3, 2.2.1.4, 2.2.1.6 and 2.2.3.7.2.
+"""
+
 _ITEM_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from appliance.eas import attachment, collection, sync_options
 from appliance.eas.context import Context
+from appliance.eas.ids import RECIPIENT_CACHE, item_id_of
 from appliance.eas.multipart import Parts, multipart, with_part
 from appliance.eas.response import Response
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import ItemOperations as Status
-from appliance.eas.sync_apply import item_id_of
 from appliance.eas.sync_options import Options
 from appliance.errors import ApplianceError, Denied, NotFound
 from appliance.items.message import Message
@@ -73,7 +73,10 @@ def _moved(context: Context, operation: Element, conversation: bytes) -> int:
     try:
         if options is None or not options.flag_of(ItemOperations.MoveAlways):
             return Common.MOVE_NEEDS_MOVE_ALWAYS
-        target = collection.find(context, operation.require(ItemOperations.DstFldId).text)
+        target_id = operation.require(ItemOperations.DstFldId).text
+        if target_id == RECIPIENT_CACHE:
+            return Common.INVALID_COMBINATION
+        target = collection.find(context, target_id)
         if target.content_class != "Email":
             return Common.MOVE_DESTINATION_INVALID
         conversations.move_always(context.account.id, conversation, target.id)
@@ -136,8 +139,12 @@ def _item(context: Context, fetch: Element, parts: Parts) -> Element:
     message = _message(context, fetch)
     options = fetch.find(ItemOperations.Options)
     wanted = Options() if options is None else _options(options)
-    data = collection.application_data(context, message, wanted, {})
-    return ItemOperations.Properties([with_part(child, parts) for child in data.children])
+    data = collection.application_data(context, message, wanted, {}).children
+    schema = None if options is None else options.find(ItemOperations.Schema)
+    if schema is not None:
+        named = {child.tag for child in schema}
+        data = [child for child in data if child.tag in named]
+    return ItemOperations.Properties([with_part(child, parts) for child in data])
 
 
 def _message(context: Context, fetch: Element) -> Message:

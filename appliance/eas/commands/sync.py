@@ -17,6 +17,7 @@ from appliance.eas import collection, heartbeat, sync_apply, sync_cache, tracing
 from appliance.eas.context import Context, Waiting
 from appliance.eas.drafts import Writer
 from appliance.eas.heartbeat import Ended
+from appliance.eas.ids import RECIPIENT_CACHE
 from appliance.eas.status import ProtocolError
 from appliance.eas.status import Sync as Status
 from appliance.eas.sync_apply import Outcome
@@ -116,6 +117,8 @@ def _answer(context: Context, request: SyncRequest) -> Element | None:
 
 
 def _collection(context: Context, asked: CollectionRequest, budget: Budget) -> Element | Fragment | None:
+    if asked.collection_id == RECIPIENT_CACHE and any(each.tag is AirSync.Add for each in asked.commands):
+        raise ProtocolError(Status.PROTOCOL_ERROR, "nothing is added to the recipient information cache")
     folder = collection.find(context, asked.collection_id)
     state = sync_states.load(context.device.id, folder.id)
     _check_options(folder, asked)

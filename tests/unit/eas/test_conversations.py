@@ -97,6 +97,11 @@ def test_move_without_always_is_refused(phone, inbox, talk, archive):
     assert subjects(phone, inbox) == ["plan", "unrelated"]
 
 
+@covers("MS-ASCON_R262")
+def test_conversation_does_not_go_into_the_recipient_cache(phone, talk):
+    assert move(phone, talk, "RI") == 105
+
+
 @covers("MS-ASCON_R146", "MS-ASCON_R317", "MS-ASCMD_R4942")
 def test_faults_have_their_statuses(phone, talk, archive):
     assert move(phone, talk, phone.folder(FolderType.CALENDAR)) == 156

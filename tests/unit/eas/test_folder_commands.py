@@ -134,6 +134,20 @@ def test_types_nobody_may_create(phone, type_):
     assert live(phone) == before
 
 
+@covers("MS-ASCMD_R5769", "MS-ASCMD_R100", "MS-ASCMD_R101", "MS-ASCMD_R141", "MS-ASCMD_R143")
+@covers("MS-ASCMD_R4016", "MS-ASCMD_R4103", "MS-ASCMD_R4104")
+def test_the_recipient_cache_is_the_server_s(phone):
+    made, before = create(phone), live(phone)
+    for document in (
+        creation(phone.hierarchy_key, "below", parent="RI"),
+        change(phone.hierarchy_key, "RI", "renamed"),
+        change(phone.hierarchy_key, made, parent="RI"),
+        deletion(phone.hierarchy_key, "RI"),
+    ):
+        assert status_only(ask(phone, document), 3)
+    assert len(live(phone)) == len(before)
+
+
 def test_a_folder_in_a_folder_in_a_folder(phone, other):
     parent = "0"
     for depth in range(20):

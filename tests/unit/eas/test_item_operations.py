@@ -111,6 +111,19 @@ def test_what_is_not_there(phone, inbox, item):
     assert answer.int_of(Tag.Status) == 1
 
 
+@covers("MS-ASCMD_R196")
+def test_nothing_is_done_in_the_recipient_cache(phone, item):
+    empty = Tag.EmptyFolderContents(AirSync.CollectionId("RI"))
+    answer = operations(phone, by_id("RI", item), empty).require(Tag.Response)
+    assert [child.int_of(Tag.Status) for child in answer] == [6, 6]
+
+
+def test_only_the_properties_that_were_named_come(phone, inbox, item):
+    schema = Tag.Schema(Email.Subject(), AirSyncBase.Attachments())
+    properties = fetched(operations(phone, by_id(inbox, item, schema))).require(Tag.Properties)
+    assert names(properties) == ["Subject", "Attachments"]
+
+
 @covers("MS-ASCMD_R3547", "MS-ASCMD_R4154", "MS-ASCMD_R765")
 def test_contradictory_requests(phone, inbox, item):
     two = AirSyncBase.FileReference(f"{item}:2")

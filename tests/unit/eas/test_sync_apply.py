@@ -80,6 +80,42 @@ def test_categories(phone, inbox, item):
     assert stored(phone, item).categories == ()
 
 
+READ, FLAG = Email.Read(1), Email.Flag(Email.Status(2))
+CATEGORIES = Email.Categories(Email.Category("red"))
+
+
+@covers("MS-ASCMD_R873", "MS-ASCMD_R5825", "MS-ASCMD_R5826")
+@pytest.mark.parametrize(
+    "changed", [Email.Read(0), Email.Flag(), Email.Categories()], ids=["read", "flag", "categories"]
+)
+def test_a_change_of_one_leaves_the_others(phone, inbox, item, changed):
+    phone.sync(inbox, commands=[change(item, READ, FLAG, CATEGORIES)])
+    before = stored(phone, item)
+    assert phone.sync(inbox, commands=[change(item, changed)]).responses == []
+    after = stored(phone, item)
+    parts = {"Read": "is_read", "Flag": "flag", "Categories": "categories"}
+    different = {name for name, part in parts.items() if getattr(before, part) != getattr(after, part)}
+    assert different == {changed.tag.name}
+    assert after.subject == "one"
+
+
+@covers("MS-ASCMD_R875")
+def test_all_of_an_item_may_be_sent_back(phone, inbox, item):
+    """What is not the device's to change is read over, and is no error."""
+    rest = (
+        Email.To("other@example.net"),
+        Email.From("other@example.net"),
+        Email.Subject("another"),
+        Email.DateReceived("2020-01-01T00:00:00.000Z"),
+        Email.Importance(2),
+        AirSyncBase.Body(AirSyncBase.Type(1), AirSyncBase.Data("another")),
+    )
+    told = phone.sync(inbox, commands=[change(item, *rest, READ, FLAG)])
+    assert (told.status, told.responses) == (1, [])
+    after = stored(phone, item)
+    assert (after.is_read, after.flag, after.subject) == (True, Flag(2), "one")
+
+
 @covers("MS-ASCMD_R4440", "MS-ASEMAIL_R643", "MS-ASEMAIL_R347", "MS-ASCMD_R4419")
 @pytest.mark.parametrize(
     "data",
@@ -206,6 +242,13 @@ def test_mail_cannot_be_added(phone, inbox):
     told = phone.sync(inbox, commands=[add])
     assert [(r.text_of(AirSync.ClientId), r.int_of(AirSync.Status)) for r in told.responses] == [("c1", 6)]
     assert phone.server.listed(phone.account, inbox) == []
+
+
+@covers("MS-ASCMD_R756")
+def test_nothing_is_added_to_the_recipient_cache(phone):
+    add = AirSync.Add(AirSync.ClientId("c1"), AirSync.ApplicationData(Email.Subject("mine")))
+    answer = phone.sync_all(phone.collection("RI", key="1", commands=[add]))
+    assert [(child.tag.name, child.text) for child in answer] == [("Status", "4")]
 
 
 def test_only_so_many_client_ids_are_remembered(phone, inbox):
