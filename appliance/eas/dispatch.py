@@ -52,6 +52,8 @@ def handle(request: Request, account: Account, world: World) -> Response | Held:
         return _version_refused(request, command, offered)
     if command is None or (command.name in EARLY_COMMANDS and not versions.is_early(request.version)):
         return _refuse(request, NOT_IMPLEMENTED, "command")
+    if not (request.device_id and request.device_type):
+        return _nameless(request, command)
     contact = Contact(
         request.device_id, request.device_type, request.user_agent, request.version, ",".join(offered)
     )
@@ -183,6 +185,14 @@ def _version_refused(request: Request, command: Command | None, offered: tuple[s
         return Response(body=encode(command.fault(Common.VERSION_NOT_SUPPORTED)), headers=_offer(offered))
     status = VERSION_NOT_SUPPORTED if request.version else BAD_REQUEST
     return replace(_refuse(request, status, "version"), headers=_offer(offered))
+
+
+def _nameless(request: Request, command: Command) -> Response:
+    """Refuse a device that does not say which one it is."""
+    status = (
+        Common.DEVICE_TYPE_MISSING_OR_INVALID if request.device_id else Common.DEVICE_ID_MISSING_OR_INVALID
+    )
+    return _fault(request, command, status, ProtocolError(status, status.name.lower()), logging.INFO)
 
 
 def _throttled(request: Request, device: int, wait_s: int) -> Response:

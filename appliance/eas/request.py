@@ -90,7 +90,8 @@ class RequestError(Exception):
 class Request:
     """One ActiveSync request; the same value whichever query form carried it.
 
-    `user` is what the phone claims and proves nothing. `policy_key` is None when none was sent (or it
+    `device_id` and `device_type` are "" when they are missing or malformed: which answer that is depends on the
+    version, so it is given where that is known. `user` is what the phone claims and proves nothing. `policy_key` is None when none was sent (or it
     made no sense), `locale` is an MS-LCID and None in the plain form. `params` uses the names of
     `PARAMETERS`. `content_type` is the lower-case media type, "" without a body. `host` is by what name
     and port the phone reached us over TLS, "" when that is not known.
@@ -285,7 +286,7 @@ def _command(name: str) -> str:
 
 def _device_id(text: str) -> str:
     if not _DEVICE_ID.fullmatch(text):
-        raise RequestError(400, "DeviceId is missing or malformed")
+        return ""
     return text.lower() if _GUID.fullmatch(text) else text
 
 
@@ -296,9 +297,7 @@ def _device_id_of_bytes(raw: bytes) -> str:
 
 def _device_type(text: str) -> str:
     kept = _printable(text)
-    if not kept or len(kept) > DEVICE_TYPE_CHARS_MAX:
-        raise RequestError(400, "DeviceType is missing or too long")
-    return kept
+    return kept if len(kept) <= DEVICE_TYPE_CHARS_MAX else ""
 
 
 def _policy_key(text: str | None) -> int | None:

@@ -97,12 +97,6 @@ def test_every_code_names_the_command_that_the_plain_form_spells_out() -> None:
         ("User=m&DeviceId=d1&DeviceType=iPhone", HEADERS, 400),
         ("Cmd=Teleport&DeviceId=d1&DeviceType=iPhone", HEADERS, 501),
         ("Cmd=&DeviceId=d1&DeviceType=iPhone", HEADERS, 501),
-        ("Cmd=Sync&DeviceType=iPhone", HEADERS, 400),
-        ("Cmd=Sync&DeviceId=&DeviceType=iPhone", HEADERS, 400),
-        ("Cmd=Sync&DeviceId=..%2F..%2Fetc&DeviceType=iPhone", HEADERS, 400),
-        (f"Cmd=Sync&DeviceId={'x' * 65}&DeviceType=iPhone", HEADERS, 400),
-        ("Cmd=Sync&DeviceId=d1", HEADERS, 400),
-        (f"Cmd=Sync&DeviceId=d1&DeviceType={'x' * 129}", HEADERS, 400),
         (PLAIN, {}, 400),
         (PLAIN, {"MS-ASProtocolVersion": "sixteen"}, 400),
         (PLAIN + "&a=b" * 100, HEADERS, 400),
@@ -112,8 +106,6 @@ def test_every_code_names_the_command_that_the_plain_form_spells_out() -> None:
         ("A", HEADERS, 400),
         (base64_query(161, 99, b"d1", b"", b"iPhone"), {}, 501),
         (base64_query(161, 0, b"d1", b"\x01\x02", b"iPhone"), {}, 400),
-        (base64_query(161, 0, b"", b"", b"iPhone"), {}, 400),
-        (base64_query(161, 0, b"\xff" * 40, b"", b"iPhone"), {}, 400),
         (base64_query(161, 0, b"d1", b"", b"iPhone", b"\x07"), {}, 400),
         (base64_query(161, 0, b"d1", b"", b"iPhone", b"\x01\x09short"), {}, 400),
     ],
@@ -122,6 +114,25 @@ def test_what_cannot_be_understood_is_refused(query: str, headers: dict[str, str
     with pytest.raises(RequestError) as refused:
         parse("POST", query, headers)
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("query", "device"),
+    [
+        ("Cmd=Sync&DeviceType=iPhone", ("", "iPhone")),
+        ("Cmd=Sync&DeviceId=&DeviceType=iPhone", ("", "iPhone")),
+        ("Cmd=Sync&DeviceId=..%2F..%2Fetc&DeviceType=iPhone", ("", "iPhone")),
+        (f"Cmd=Sync&DeviceId={'x' * 65}&DeviceType=iPhone", ("", "iPhone")),
+        ("Cmd=Sync&DeviceId=d1", ("d1", "")),
+        ("Cmd=Sync&DeviceId=d1&DeviceType=%20%07", ("d1", "")),
+        (f"Cmd=Sync&DeviceId=d1&DeviceType={'x' * 129}", ("d1", "")),
+        (base64_query(161, 0, b"", b"", b"iPhone"), ("", "iPhone")),
+        (base64_query(161, 0, b"\xff" * 40, b"", b"iPhone"), ("", "iPhone")),
+    ],
+)
+def test_a_device_without_a_proper_name_has_none(query: str, device: tuple[str, str]) -> None:
+    asked = parse("POST", query, HEADERS)
+    assert (asked.device_id, asked.device_type) == device
 
 
 @pytest.mark.parametrize(

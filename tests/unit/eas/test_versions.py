@@ -310,6 +310,20 @@ def test_a_blocked_device(phone, version):
         assert decode(response.body).text_of(FolderHierarchy.Status) == "129"
 
 
+@covers("MS-ASCMD_R4828", "MS-ASCMD_R4830")
+@pytest.mark.parametrize("version", ALL)
+@pytest.mark.parametrize(("missing", "status"), [("device_id", 108), ("device_type", 109)])
+def test_a_device_that_does_not_say_which_it_is(phone, version, missing, status):
+    for name in ("FolderSync", "Ping", "Provision", "SendMail"):
+        response = ask(phone, name, version=version, **{missing: ""})
+        if version == "12.1":
+            assert (response.status, response.body) == (400, b"")
+        else:
+            assert statuses(decode(response.body)) == {status}
+    with db.connection():
+        assert not Device.select().exists()
+
+
 def test_too_many_devices(phone):
     phone.server.devices_max = 1
     ask(phone, device_id="a")
