@@ -80,17 +80,23 @@ class Options:
         return cls(**values)
 
 
+class ClassesClash(ProtocolError):
+    """Several Options that cannot stand together. Source: MS-ASCMD 2.2.3.27.2 and .6 Class."""
+
+
 def parse(blocks: Iterable[Element]) -> Options | None:
     """Return the options in a Collection's Options elements, None when there is none.
 
     Two blocks stand for Email and SMS (14.0); there are no SMS here, so that block changes nothing.
-    Raises ProtocolError (Status 4) on values the protocol does not know.
+    Raises ClassesClash, and ProtocolError (Status 4) on values the protocol does not know.
     """
     mail = [block for block in blocks if block.text_of(AirSync.Class) != "SMS"]
     if not mail:
         return None
     if len(mail) > 1:
-        raise ProtocolError(Status.PROTOCOL_ERROR, "more than one Options of a class")
+        raise ClassesClash(
+            Status.PROTOCOL_ERROR, "Options of other classes than Email and SMS, or of one twice"
+        )
     try:
         return _options(mail[0])
     except ElementError as error:

@@ -17,7 +17,7 @@ from appliance.eas.context import Context
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import GetItemEstimate as Status
 from appliance.eas.sync_key import PRIMING, Verdict, judge
-from appliance.eas.sync_options import Options
+from appliance.eas.sync_options import ClassesClash, Options
 from appliance.eas.sync_request import ID_LENGTH_MAX
 from appliance.errors import NotFound
 from appliance.store.changes import Forgotten
@@ -60,6 +60,8 @@ def _options(asked: Element, version: str) -> Options | None:
         blocks = [AirSync.Options(window)]
     try:
         return sync_options.parse(blocks)
+    except ClassesClash:
+        raise
     except ProtocolError as error:
         raise ProtocolError(Common.INVALID_XML, str(error)) from error
 
@@ -72,6 +74,8 @@ def _estimate(context: Context, asked: Element, collection_id: str) -> tuple[int
         return Status.INVALID_COLLECTION, None
     if asked.find(AirSync.ConversationMode) is not None and folder.content_class != "Email":
         raise ProtocolError(Common.INVALID_XML, "ConversationMode is for mail")
+    if any(block.find(AirSync.MaxItems) is not None for block in asked.find_all(AirSync.Options)):
+        return Status.INVALID_COLLECTION, None  # it is for the recipient information cache
     if wanted is not None and not wanted.filters(folder.content_class):
         return Common.SERVER_ERROR, None
     presented = asked.text_of(AirSync.SyncKey, PRIMING)

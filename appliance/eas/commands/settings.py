@@ -18,6 +18,7 @@ from appliance.wbxml.codepages import RightsManagement, Settings
 from appliance.wbxml.element import Element, Tag
 
 PROPERTIES_MAX = 5
+PASSWORD_LENGTH_MAX = 256  # characters, MS-ASCMD 2.2.3.132.2 Password (Settings)
 
 
 def handle(context: Context, request: Element | None) -> Element:
@@ -72,9 +73,19 @@ def _user_information(context: Context, element: Element) -> Element:
     return Settings.UserInformation(Settings.Status(Status.SUCCESS), Settings.Get(known))
 
 
-def _device_password(_context: Context, _element: Element) -> Element:
-    """Refuse to keep a recovery password: no policy asks for one."""
-    return Settings.DevicePassword(Settings.Status(Status.DENIED_BY_POLICY))
+def _device_password(_context: Context, element: Element) -> Element:
+    """Refuse to keep a recovery password, once it is one.
+
+    Whoever can read it can open the phone; nothing here needs it, and a lost code is cured by a wipe.
+    """
+    asked = element.find(Settings.Set)
+    password = None if asked is None else asked.text_of(Settings.Password)
+    status = Status.DENIED_BY_POLICY
+    if password is None:
+        status = Status.PROTOCOL_ERROR
+    elif len(password) > PASSWORD_LENGTH_MAX:
+        status = Status.INVALID_ARGUMENTS
+    return Settings.DevicePassword(Settings.Status(status))
 
 
 def _rights_management(_context: Context, _element: Element) -> Element:

@@ -128,6 +128,34 @@ def test_malformed(phone, asked):
     assert [(child.tag.name, child.text) for child in answer] == [("Status", "103")]
 
 
+def of_class(name):
+    return AirSync.Options(AirSync.Class(name), AirSync.FilterType(0))
+
+
+@covers("MS-ASCMD_R907", "MS-ASCMD_R908")
+def test_only_mail_and_text_messages_are_counted_together(phone, inbox):
+    phone.prime(inbox)
+    assert estimate(phone, inbox, of_class("Email"), of_class("SMS")) == (1, 0)
+    for others in (("Email", "Calendar"), ("Email", "Email")):
+        asked = collection(inbox, phone.keys[inbox], *map(of_class, others))
+        answer = phone.asked("GetItemEstimate", Tag.GetItemEstimate(Tag.Collections(asked)))
+        assert [(child.tag.name, child.text) for child in answer] == [("Status", "4")]
+
+
+def test_max_items_is_not_for_mail(phone, inbox):
+    phone.prime(inbox)
+    assert estimate(phone, inbox, AirSync.Options(AirSync.MaxItems(9))) == (2, None)
+
+
+@covers("MS-ASCMD_R2969", "MS-ASCMD_R2970")
+def test_options_without_a_filter_let_everything_in(phone, inbox):
+    phone.server.file(phone.account, inbox, "old", timedelta(days=900))
+    phone.prime(inbox, options=options(1))
+    assert estimate(phone, inbox, AirSync.Options()) == (1, 1)
+    phone.server.file(phone.account, inbox, "new")
+    assert estimate(phone, inbox, options(1)) == (1, 1)
+
+
 @covers("MS-ASCMD_R5647")
 def test_too_many_collections(phone):
     asked = Tag.GetItemEstimate(Tag.Collections([collection(n, "1") for n in range(1, 1002)]))

@@ -56,9 +56,26 @@ def test_several_properties_are_answered_in_their_order(phone):
 
 
 @covers("MS-ASCMD_R3863")
+@covers("MS-ASCMD_R4398", "MS-ASCMD_R4400")
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ([Tag.Set(Tag.Password("secret"))], 7),
+        ([Tag.Set(Tag.Password("x" * 256))], 7),
+        ([Tag.Set(Tag.Password("x" * 257))], 5),
+        ([Tag.Set()], 2),
+        ([], 2),
+    ],
+)
+def test_a_recovery_password_is_not_kept(phone, content, status):
+    answer = ask(phone, Tag.DevicePassword(content))
+    assert answer.int_of(Tag.Status) == 1
+    assert [(child.tag.name, child.text) for child in answer.require(Tag.DevicePassword)] == [
+        ("Status", str(status))
+    ]
+
+
 def test_what_is_not_there(phone):
-    answer = ask(phone, Tag.DevicePassword(Tag.Set(Tag.Password("secret"))))
-    assert answer.require(Tag.DevicePassword).int_of(Tag.Status) == 7
     answer = ask(phone, Tag.RightsManagementInformation(Tag.Get())).require(Tag.RightsManagementInformation)
     templates = answer.require(Tag.Get).require(RightsManagement.RightsManagementTemplates)
     assert (answer.int_of(Tag.Status), templates.children) == (1, [])
