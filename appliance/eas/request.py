@@ -90,11 +90,12 @@ class RequestError(Exception):
 class Request:
     """One ActiveSync request; the same value whichever query form carried it.
 
-    `device_id` and `device_type` are "" when they are missing or malformed: which answer that is depends on the
-    version, so it is given where that is known. `user` is what the phone claims and proves nothing. `policy_key` is None when none was sent (or it
-    made no sense), `locale` is an MS-LCID and None in the plain form. `params` uses the names of
-    `PARAMETERS`. `content_type` is the lower-case media type, "" without a body. `host` is by what name
-    and port the phone reached us over TLS, "" when that is not known.
+    `device_id` and `device_type` are "" when they are missing or malformed: which answer that is
+    depends on the version, so it is given where that is known. `user` is what the phone claims and
+    proves nothing. `policy_key` is None when none was sent (or it made no sense), `locale` is an
+    MS-LCID and None in the plain form. `params` uses the names of `PARAMETERS`. `content_type` is the
+    lower-case media type, "" without a body. `host` is by what name and port the phone reached us over
+    TLS, "" when that is not known.
     """
 
     method: str

@@ -85,7 +85,8 @@ def compose_forward(
 ) -> bytes:
     """Return the device's forward with the original's text and attachments; raises MalformedHeader.
 
-    An invitation goes along as it came: who gets it can put it into a calendar of their own. A sealed original goes along whole, as message/rfc822. A sealed new message is returned unchanged.
+    An invitation goes along as it came: who gets it can put it into a calendar of their own. A sealed
+    original goes along whole, as message/rfc822. A sealed new message is returned unchanged.
     """
     new = scan(new_raw)
     if _is_sealed(new):

@@ -25,15 +25,18 @@ def ask(phone, body, **headers):
 
 
 @covers("MS-ASCMD_R8", "MS-ASCMD_R41", "MS-ASCMD_R3484", "MS-ASCMD_R703", "MS-ASCMD_R3482", "MS-ASCMD_R5718")
-@covers("MS-ASCMD_R5823")
+@covers("MS-ASCMD_R5823", "MS-ASCMD_R4001", "MS-ASCMD_R5123")
 @pytest.mark.parametrize("version", ["", "2.5", "12.1", "16.1"])
-def test_where_the_server_is(phone, version):
-    response = ask(phone, question(), version=version, host="127.0.0.1:8443")
+@pytest.mark.parametrize("content_type", ["text/xml", "text/html"])
+def test_where_the_server_is(phone, version, content_type):
+    response = ask(phone, question(), version=version, content_type=content_type, host="127.0.0.1:8443")
     assert (response.status, response.content_type) == (200, "text/xml; charset=utf-8")
     root = etree.fromstring(response.body)
     url = "https://mail.example.test:8443/Microsoft-Server-ActiveSync"
     assert [node.text for node in root.iter(f"{{{MOBILESYNC}}}Url", f"{{{MOBILESYNC}}}Name")] == [url, url]
     assert root.findtext(f".//{{{MOBILESYNC}}}EMailAddress") == "anna@example.test"
+    assert root.findtext(f".//{{{MOBILESYNC}}}Culture") == "en:us"
+    assert root.find(f".//{{{MOBILESYNC}}}Status") is None
 
 
 def test_without_a_port_it_is_the_usual_one(phone):

@@ -73,6 +73,15 @@ def test_a_folder_that_came_and_went_is_not_mentioned(phone):
     assert count(phone.folder_sync()) == 0
 
 
+@covers("MS-ASCMD_R5775")
+def test_the_tree_is_told_without_what_is_in_it(phone, inbox):
+    phone.folder_sync()
+    phone.prime(inbox)
+    item = phone.server.file(phone.account, inbox, "new")
+    assert count(phone.folder_sync()) == 0
+    assert phone.sync(inbox).ids(AirSync.Add) == [item]
+
+
 def test_own_changes_are_not_echoed(phone):
     phone.folder_sync()
     folders.create(phone.account.id, 0, "mine", 12, changed_by=1)

@@ -295,6 +295,7 @@ def test_malformed(phone, document):
     assert phone.asked("ItemOperations", document).int_of(Tag.Status) == 2
 
 
+@covers("MS-ASCMD_R5671")
 def test_at_most_100_operations(phone, item):
     assert len(statuses(operations(phone, *[fetch(Search.LongId("x"))] * 100))) == 100
     assert operations(phone, *[fetch(Search.LongId("x"))] * 101).int_of(Tag.Status) == 11

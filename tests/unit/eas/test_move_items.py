@@ -30,8 +30,9 @@ def test_a_move_and_who_hears_of_it(either_phone):
     item = phone.server.file(phone.account, inbox, "one")
     phone.prime(inbox, archive)
     other.prime(inbox, archive)
-    ((_, status, moved),) = ask(phone, move(item, inbox, archive))
-    assert status == 3
+    ((named, status, moved),) = ask(phone, move(item, inbox, archive))
+    assert (named, status) == (str(item), 3)
+    assert moved != item
     assert phone.sync(inbox).is_empty
     assert phone.sync(archive).ids(AirSync.Add) == [moved]
     assert other.sync(inbox).ids(AirSync.Delete) == [item]

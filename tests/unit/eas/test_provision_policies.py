@@ -142,7 +142,7 @@ def test_a_key_is_refreshed_after_the_interval(office):
     assert folder_sync(office, provisioned(office)) == 1
 
 
-@covers("MS-ASPROV_R681", "MS-ASPROV_R684", "MS-ASPROV_R1046", "MS-ASPROV_R697")
+@covers("MS-ASPROV_R681", "MS-ASPROV_R684", "MS-ASPROV_R1046", "MS-ASPROV_R697", "MS-ASCMD_R4917")
 @pytest.mark.parametrize(("did", "status"), [(2, 139), (3, 139), (4, 145)])
 def test_a_strict_policy_keeps_out_who_cannot_apply_it(office, did, status):
     save(office, allows_partial=False)

@@ -73,6 +73,22 @@ def test_get_changes(phone, inbox):
     assert phone.sync(inbox, AirSync.GetChanges(1)).ids(AirSync.Add) == [item]
 
 
+@covers("MS-ASCMD_R942", "MS-ASCMD_R3835")
+def test_an_answer_says_no_more_than_it_must(phone, inbox):
+    phone.prime(inbox)
+    phone.server.file(phone.account, inbox, "new")
+    told = phone.sync(inbox)
+    assert [child.tag.name for child in told.collection] == ["SyncKey", "CollectionId", "Status", "Commands"]
+    assert [child.tag.name for child in told.of(AirSync.Add)[0]] == ["ServerId", "ApplicationData"]
+
+
+@covers("MS-ASCMD_R2058")
+def test_commands_may_be_empty(phone, inbox):
+    phone.prime(inbox)
+    item = phone.server.file(phone.account, inbox, "new")
+    assert phone.sync(inbox, AirSync.Commands()).ids(AirSync.Add) == [item]
+
+
 @covers("MS-ASCMD_R656", "MS-ASCMD_R667", "MS-ASCMD_R679")
 def test_no_change_is_answered_with_nothing(phone, inbox):
     phone.prime(inbox)
@@ -166,6 +182,18 @@ def test_an_exact_window_has_no_more(phone, inbox):
     assert (len(told.of(AirSync.Add)), told.has_more) == (3, False)
 
 
+@covers("MS-ASCMD_R3460")
+def test_more_than_512_are_never_sent_at_once(phone, inbox):
+    for n in range(513):
+        phone.server.file(phone.account, inbox, str(n))
+    phone.sync(inbox)
+    for window in ((), (AirSync.WindowSize(512),), (AirSync.WindowSize(0),), (AirSync.WindowSize(9_999),)):
+        key = phone.keys[inbox]
+        told = phone.sync(inbox, *window, key=key)
+        assert (len(told.of(AirSync.Add)), told.has_more) == (512 if window else 100, True)
+        phone.keys[inbox] = key
+
+
 @covers("MS-ASCMD_R4776", "MS-ASCMD_R4779")
 def test_the_global_window_caps_all_collections_together(phone, inbox):
     sent = phone.folder(FolderType.SENT)
@@ -185,6 +213,7 @@ def test_the_global_window_caps_all_collections_together(phone, inbox):
     ]
 
 
+@covers("MS-ASCMD_R4764")
 def test_an_answer_has_a_ceiling_over_all_collections(phone, inbox):
     sent = phone.folder(FolderType.SENT)
     phone.server.eas = replace(phone.server.eas, response_bytes_max=65_536)
@@ -194,7 +223,8 @@ def test_an_answer_has_a_ceiling_over_all_collections(phone, inbox):
         phone.server.file_raw(phone.account, folder, body)
     sizes = []
     for _ in range(3):
-        answer = phone.sync_all(phone.collection(inbox), phone.collection(sent))
+        wide = (phone.collection(folder, AirSync.WindowSize(512)) for folder in (inbox, sent))
+        answer = phone.sync_all(*wide)
         sizes.append(len(encode(answer)))
         assert len(collections_of(answer)) == 1
     assert max(sizes) < 80_000
@@ -278,7 +308,14 @@ def test_each_class_has_its_filters(phone, folder_type, known):
 @covers("MS-ASCMD_R4746", "MS-ASCMD_R3160", "MS-ASCMD_R4459", "MS-ASCMD_R5780", "MS-ASCMD_R3225")
 @covers("MS-ASCMD_R4460", "MS-ASCMD_R5781", "MS-ASCMD_R4461", "MS-ASCMD_R5782")
 @pytest.mark.parametrize(
-    ("element", "limit"), [(AirSync.Wait(60), 59), (AirSync.HeartbeatInterval(30), 60)], ids=str
+    ("element", "limit"),
+    [
+        (AirSync.Wait(60), 59),
+        (AirSync.Wait(0), 1),
+        (AirSync.HeartbeatInterval(3_541), 3_540),
+        (AirSync.HeartbeatInterval(30), 60),
+    ],
+    ids=str,
 )
 def test_the_limit_is_named(phone, inbox, element, limit):
     phone.prime(inbox)

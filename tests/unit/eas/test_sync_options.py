@@ -61,9 +61,30 @@ def test_the_block_for_text_messages_changes_nothing():
     assert parse(sms) is None
 
 
-@covers("MS-ASCMD_R930")
-def test_two_blocks_for_mail_contradict_each_other():
-    assert status_of(AirSync.Options(), AirSync.Options(AirSync.Class("Email"))) == 4
+@covers("MS-ASCMD_R930", "MS-ASCMD_R935")
+@pytest.mark.parametrize("other", ["Email", "Calendar", "Contacts", "Tasks", "Notes"])
+def test_two_blocks_for_mail_contradict_each_other(other):
+    assert status_of(AirSync.Options(), AirSync.Options(AirSync.Class(other))) == 4
+    named = AirSync.Options(AirSync.Class("Email"))
+    assert status_of(named, AirSync.Options(AirSync.Class(other))) == 4
+
+
+@covers("MS-ASCMD_R938", "MS-ASCMD_R2075", "MS-ASCMD_R3075", "MS-ASCMD_R3280", "MS-ASCMD_R3404")
+@covers("MS-ASCMD_R3432")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (AirSync.Class("Email"), AirSync.Class("Email")),
+        (AirSync.Conflict(0), AirSync.Conflict(1)),
+        (AirSync.FilterType(2), AirSync.FilterType(5)),
+        (AirSync.MaxItems(2), AirSync.MaxItems(5)),
+        (AirSync.MIMESupport(1), AirSync.MIMESupport(2)),
+        (AirSync.MIMETruncation(1), AirSync.MIMETruncation(2)),
+    ],
+    ids=str,
+)
+def test_what_is_said_twice_counts_once(first, second):
+    assert parse(AirSync.Options(first, second)) == parse(AirSync.Options(first))
 
 
 @covers("MS-ASAIRS_R350")
@@ -95,8 +116,21 @@ def test_all_or_none_means_nothing_without_a_size():
     assert parse(AirSync.Options(body_preference(1, all_or_none=True))).bodies == (BodyPreference(1),)
 
 
+@covers("MS-ASCMD_R3418", "MS-ASCMD_R3419", "MS-ASCMD_R3420", "MS-ASCMD_R3421", "MS-ASCMD_R3422")
+@covers("MS-ASCMD_R3423", "MS-ASCMD_R3424", "MS-ASCMD_R3425", "MS-ASCMD_R3426")
 @pytest.mark.parametrize(
-    ("code", "size"), [(0, 0), (1, 4_096), (2, 5_120), (3, 7_168), (5, 20_480), (7, 102_400), (8, None)]
+    ("code", "size"),
+    [
+        (0, 0),
+        (1, 4_096),
+        (2, 5_120),
+        (3, 7_168),
+        (4, 10_240),
+        (5, 20_480),
+        (6, 51_200),
+        (7, 102_400),
+        (8, None),
+    ],
 )
 def test_mime_truncation_codes(code, size):
     assert parse(AirSync.Options(AirSync.MIMETruncation(code))).mime_truncation == size
