@@ -24,8 +24,6 @@ from appliance.mime.html import html_from_text, text_from_html
 from appliance.wbxml.codepages import Settings
 from appliance.wbxml.element import Element, ElementError, Tag
 
-CONFLICTING_ARGUMENTS = 6  # MS-ASCMD 2.2.3.177.15
-
 _APPLIES_TO = {
     Audience.INTERNAL: Settings.AppliesToInternal,
     Audience.KNOWN: Settings.AppliesToExternalKnown,
@@ -93,7 +91,7 @@ def _changed(before: OutOfOffice, wanted: Element) -> OutOfOffice:
     for message in wanted.find_all(Settings.OofMessage):
         audience = _audience(message)
         if audience in seen:
-            raise ProtocolError(CONFLICTING_ARGUMENTS, "two messages for one audience")
+            raise ProtocolError(Status.CONFLICTING_ARGUMENTS, "two messages for one audience")
         seen.add(audience)
         replies[audience] = _reply(replies[audience], message)
     starts_at, ends_at = _window(wanted)
@@ -105,7 +103,7 @@ def _changed(before: OutOfOffice, wanted: Element) -> OutOfOffice:
             raise ProtocolError(Status.PROTOCOL_ERROR, "OofState 2 needs StartTime and EndTime")
         starts_at, ends_at = before.starts_at, before.ends_at
     elif ends_at <= starts_at:
-        raise ProtocolError(CONFLICTING_ARGUMENTS, "EndTime is not after StartTime")
+        raise ProtocolError(Status.CONFLICTING_ARGUMENTS, "EndTime is not after StartTime")
     return OutOfOffice(state, starts_at, ends_at, replies)
 
 
@@ -133,7 +131,7 @@ def _audience(message: Element) -> Audience:
     if not named:
         raise ProtocolError(Status.PROTOCOL_ERROR, "an OofMessage for nobody")
     if len(named) > 1:
-        raise ProtocolError(CONFLICTING_ARGUMENTS, "an OofMessage has one audience")
+        raise ProtocolError(Status.CONFLICTING_ARGUMENTS, "an OofMessage has one audience")
     return named[0]
 
 

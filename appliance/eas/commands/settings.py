@@ -41,6 +41,10 @@ def device_information(context: Context, element: Element) -> Status:
     introduced = element.find(Settings.Set)
     if introduced is None:
         return Status.PROTOCOL_ERROR
+    if len({child.tag for child in introduced}) != len(introduced.children):
+        return Status.CONFLICTING_ARGUMENTS
+    if introduced.text_of(Settings.EnableOutboundSMS, "0") not in ("0", "1"):
+        return Status.INVALID_ARGUMENTS
     devices.remember_information(
         context.device.id, {child.tag.name: child.text for child in introduced.children}
     )

@@ -21,13 +21,15 @@ def introduction(*children):
     return Tag.DeviceInformation(Tag.Set(list(children)))
 
 
-@covers("MS-ASCMD_R4392", "MS-ASCMD_R733", "MS-ASCMD_R3679", "MS-ASCMD_R4387")
+@covers("MS-ASCMD_R4392", "MS-ASCMD_R733", "MS-ASCMD_R3679", "MS-ASCMD_R4387", "MS-ASCMD_R5898")
+@covers("MS-ASCMD_R5901", "MS-ASCMD_R5905")
 @pytest.mark.parametrize("version", ["14.1", "16.1"])
 def test_user_information(phone, version):
     accounts.add_alias(phone.account.id, "info@example.test")
     answer = ask(phone, USER, version=version)
     assert answer.int_of(Tag.Status) == 1
     known = answer.require(Tag.UserInformation).require(Tag.Get).require(Tag.Accounts).require(Tag.Account)
+    assert [child.tag.name for child in known] == ["EmailAddresses"]
     addresses = known.require(Tag.EmailAddresses)
     assert [e.text for e in addresses.find_all(Tag.SMTPAddress)] == ["anna@example.test", "info@example.test"]
     assert addresses.text_of(Tag.PrimarySmtpAddress) == "anna@example.test"
@@ -41,6 +43,22 @@ def test_device_information(phone):
     with db.connection():
         row = Device.select().get()
     assert (row.model, row.phone_number) == ("iPad", "+49 30 1")
+
+
+@covers("MS-ASCMD_R5582", "MS-ASCMD_R5583")
+@pytest.mark.parametrize(
+    ("children", "status"),
+    [
+        ((Tag.Model("iPad"), Tag.EnableOutboundSMS(2)), 5),
+        ((Tag.Model("iPad"), Tag.EnableOutboundSMS("yes")), 5),
+        ((Tag.Model("iPad"), Tag.Model("iPhone")), 6),
+    ],
+)
+def test_an_introduction_that_makes_no_sense(phone, children, status):
+    answer = ask(phone, introduction(*children))
+    assert answer.require(Tag.DeviceInformation).int_of(Tag.Status) == status
+    with db.connection():
+        assert Device.select().get().model == ""
 
 
 def test_what_a_device_says_of_itself_is_cut(phone):
