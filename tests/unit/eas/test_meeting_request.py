@@ -65,7 +65,7 @@ def seen(phone, inbox, calendar, *, version="14.1", method="REQUEST"):
     return other.sync(inbox).data(AirSync.Add)
 
 
-@covers("MS-ASCMD_R5068", "MS-ASCMD_R5828", "MS-ASCMD_R5085")
+@covers("MS-ASCMD_R5068", "MS-ASCMD_R5828", "MS-ASCMD_R5085", "MS-ASCMD_R5082")
 def test_invitation_says_when_where_and_who(phone, inbox):
     alarm = ("BEGIN:VALARM", "TRIGGER:-PT15M", "END:VALARM")
     data = seen(phone, inbox, event("LOCATION:Raum 2", "RRULE:FREQ=WEEKLY;BYDAY=TU", *alarm))

@@ -528,6 +528,21 @@ def test_a_collection_says_its_class_up_to_12_1(phone, inbox, version):
         assert all(command.find(AirSync.Class) is None for command in told.of(AirSync.Add))
 
 
+@covers("MS-ASCMD_R9945")
+@pytest.mark.parametrize(
+    ("folder_type", "name"),
+    [
+        (FolderType.CALENDAR, "Calendar"),
+        (FolderType.CONTACTS, "Contacts"),
+        (FolderType.TASKS, "Tasks"),
+        (FolderType.DRAFTS, "Email"),
+    ],
+)
+def test_the_class_is_that_of_the_folder(phone, folder_type, name):
+    spoken = Phone(phone.server, phone.account, version="12.1")
+    assert spoken.sync(phone.folder(folder_type)).collection.text_of(AirSync.Class) == name
+
+
 def test_a_collection_of_12_1_as_it_comes(phone, inbox):
     """Class first, FilterType in Options."""
     phone.version = "12.1"
