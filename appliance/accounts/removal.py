@@ -15,6 +15,7 @@ from appliance.db.tables import (
     Device,
     Folder,
     Item,
+    MassDeletion,
     ModseqMark,
     OutOfOffice,
     OutOfOfficeReply,
@@ -23,6 +24,7 @@ from appliance.db.tables import (
     SyncState,
     Tombstone,
 )
+from appliance.devices import mass_deletions
 from appliance.store import blobs, modseq, search_index
 
 ITEMS_AT_ONCE = 500  # per transaction, so that removing a large mailbox keeps nobody waiting
@@ -31,6 +33,7 @@ _OF_ACCOUNT = (
     AccountPicture,
     Correspondent,
     CorrespondentCursor,
+    MassDeletion,
     ModseqMark,
     OutOfOffice,
     OutOfOfficeReply,
@@ -42,6 +45,8 @@ _OF_ACCOUNT = (
 def remove(account_id: int) -> None:
     """Remove the rows of an account; repeating it after a crash goes on where it stopped."""
     while _remove_some_items(account_id):
+        pass
+    while mass_deletions.forget_account(account_id):
         pass
     _remove_rest(account_id)
 
@@ -60,7 +65,7 @@ def _remove_some_items(account_id: int) -> bool:
 @db.transaction
 def _remove_rest(account_id: int) -> None:
     modseq.hold([account_id])  # whoever is delivering finishes first, or finds nobody
-    while _remove_some_items(account_id):  # what arrived meanwhile
+    while _remove_some_items(account_id) or mass_deletions.forget_account(account_id):  # what came meanwhile
         pass
     devices = Device.select(Device.id).where(Device.account == account_id)
     for of_device in (SyncState, SentClientId):

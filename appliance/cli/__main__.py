@@ -28,6 +28,7 @@ MODULES: Final = {
     "queue": "appliance.cli.queue",
     "check": "appliance.cli.check",
     "jobs": "appliance.cli.jobs",
+    "audit": "appliance.cli.audit",
     "phone": "appliance.cli.phone",
     "device": "appliance.cli.device_policies",
 }

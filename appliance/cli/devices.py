@@ -18,7 +18,7 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.devices import access, devices, policies, traces, wiping
 from appliance.devices.access import Access
 from appliance.devices.health import OK, Trace
-from appliance.devices.wipe import ACCOUNT_ONLY_SINCE, Scope
+from appliance.devices.wipe import ACCOUNT_ONLY_SINCE, FULL_DELAY, Scope
 from appliance.eas.tracing import PING_HELD
 from appliance.items.device import Device
 from appliance.store import folders
@@ -131,6 +131,7 @@ def device_wipe(place: Place, address: str, device_id: str, full: str | None) ->
     """Remove the account from a device (16.1), or with --full everything that is on it.
 
     A device of an older version does not know the first; it is blocked instead and never reset in its place.
+    With --full it works on for ten minutes, in which that can be taken back; `device block` stops it at once.
     """
     if full is not None and full != device_id:
         raise click.UsageError(f"--full wants the device's id once more: --full {device_id}")
@@ -145,8 +146,10 @@ def device_wipe(place: Place, address: str, device_id: str, full: str | None) ->
             )
             return
         scope = Scope.ACCOUNT if full is None else Scope.FULL
-        wiping.request(found, scope, SYSTEM_CLOCK.now(), by=BY)
-        click.echo(f"{device_id} is told at its next request; `device unwipe` takes it back until then")
+        now = SYSTEM_CLOCK.now()
+        wiping.request(found, scope, now, by=BY)
+        when = "at its next request" if full is None else f"after {now + FULL_DELAY:%H:%M} UTC"
+        click.echo(f"{device_id} is told {when}; `device unwipe` takes it back until then")
 
 
 def _knows_account_only(found: Device) -> bool:
@@ -237,6 +240,7 @@ def _described(row: dict[str, Any]) -> dict[str, Any]:
         "access": "block" if not row["is_allowed"] and row["access"] == Access.ALLOW else row["access"],
         "access_reason": row["access_reason"],
         "wipe": " ".join(filter(None, (row["wipe_scope"], row["wipe_state"]))) or "none",
+        "wipe_due_at": _moment(row["wipe_due_at"]),
         "policy_status": row["policy_status"],
         "policy_applied_at": _moment(row["policy_applied_at"]),
         "first_seen_at": _moment(row["first_seen_at"]),

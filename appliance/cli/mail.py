@@ -13,6 +13,7 @@ from appliance.cli.place import Place, placed
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Item
 from appliance.delivery import arrival
+from appliance.devices import devices, mass_deletions
 from appliance.errors import ApplianceError, NotFound, QuotaExceeded
 from appliance.items.account import Account
 from appliance.items.folder import Folder, FolderType
@@ -88,6 +89,48 @@ def message_list(place: Place, address: str, folder: str | None, limit: int | No
         return
     heads = ("id", "date", "from", "subject", "size")
     show.table(heads, [tuple(about[head] for head in heads) for about in found])
+
+
+@message.command("deletions")
+@click.argument("address")
+@show.as_json
+@placed
+def message_deletions(place: Place, address: str, as_json: bool) -> None:
+    """List what devices deleted by the dozen, the latest first; `restore` puts it back."""
+    with place.opened():
+        account = _account(address)
+        with db.connection():
+            names = {each.id: each.device_id for each in devices.list_devices(account.id)}
+            found = [
+                {
+                    "id": each.id,
+                    "at": each.deleted_at.isoformat(timespec="seconds"),
+                    "device": names.get(each.device, "forgotten"),
+                    "folder": each.folder_name,
+                    "messages": each.messages,
+                }
+                for each in mass_deletions.list_deletions(account.id)
+            ]
+    if as_json:
+        show.document(found)
+        return
+    heads = ("id", "at", "device", "folder", "messages")
+    show.table(heads, [tuple(about[head] for head in heads) for about in found])
+
+
+@message.command("restore")
+@click.argument("address")
+@click.argument("deletion", type=int, required=False)
+@show.as_json
+@placed
+def message_restore(place: Place, address: str, deletion: int | None, as_json: bool) -> None:
+    """Put back what a device deleted by the dozen: the latest such deletion, or the one of that number."""
+    with place.opened():
+        restored = mass_deletions.restore(_account(address).id, deletion)
+    if as_json:
+        show.document({"restored": restored})
+    else:
+        click.echo(f"{restored} put back")
 
 
 def _account(address: str) -> Account:

@@ -17,6 +17,7 @@ import click
 
 from appliance import bus, config, db, files, logs, sealing
 from appliance.accounts import login
+from appliance.cli import recorded
 from appliance.errors import ApplianceError, NotFound
 from appliance.net.bus_open import open_bus
 from appliance.queue import schedule
@@ -43,6 +44,8 @@ class Place:
     def opened(self, *, create: bool = False) -> Iterator[Config]:
         """Open the appliance for the block; what is written in it is seen by running processes at once.
 
+        A command that may change something is recorded (`recorded`).
+
         create: make a data directory that does not exist. Raises NotFound when there is none, Conflict
         when directory and database do not belong together.
         """
@@ -52,11 +55,13 @@ class Place:
             files.private_directory(data_dir)
         if not data_dir.is_dir():
             raise NotFound(f"there is no data directory {data_dir}; name it with --data, or set one up first")
+        operator = recorded.who()
         act_as_owner(data_dir)
         with ExitStack() as opened:
             _open(settings, opened)
             try:
-                yield settings
+                with recorded.act(operator):
+                    yield settings
             except (ApplianceError, OSError, click.ClickException, click.Abort):
                 raise
             except Exception as error:

@@ -362,6 +362,30 @@ class Tombstone(Base):
         indexes = ((("folder", "modseq"), False),)
 
 
+class MassDeletion(Base):
+    """Many messages that one device deleted at once. See `store.mass_deletions`."""
+
+    id = IdField()
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+    device = peewee.BigIntegerField()
+    folder_name = peewee.TextField()
+    deleted_at = UtcField(index=True)
+
+
+class DeletedItem(Base):
+    """A message of a mass deletion, with what is needed to put it back where it was."""
+
+    id = IdField()
+    deletion = peewee.ForeignKeyField(MassDeletion, on_delete="CASCADE")
+    folder = peewee.BigIntegerField()  # where it was; the folder may be gone
+    item = peewee.BigIntegerField()  # its id there
+    blob = peewee.ForeignKeyField(Blob, column_name="digest", index=True)
+    received_at = UtcField()
+    is_read = peewee.BooleanField()
+    flag = peewee.TextField()
+    categories = peewee.TextField()
+
+
 class ModseqMark(Base):
     """How far an account's change numbers had come at a moment; tells old ones by. See `store.pruning`."""
 
@@ -480,6 +504,7 @@ class Device(Base):
     wipe_state = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
     wipe_scope = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
     wipe_changed_at = UtcField(null=True)
+    wipe_due_at = UtcField(null=True)  # the phone is not told before
     first_seen_at = UtcField()
     last_seen_at = UtcField()
 
@@ -615,6 +640,20 @@ class QueueAttempt(Base):
     reply = peewee.TextField()
 
 
+# --- operators ----------------------------------------------------------------------------------
+
+
+class AuditEntry(Base):
+    """What an operator did. See `setup.audit`."""
+
+    id = IdField()
+    at = UtcField(index=True)
+    who = peewee.TextField()  # cli:user
+    act = peewee.TextField()
+    arguments = peewee.TextField()  # JSON object
+    outcome = peewee.TextField()
+
+
 # --- jobs ---------------------------------------------------------------------------------------
 
 
@@ -652,6 +691,8 @@ ALL_TABLES: tuple[type[Base], ...] = (
     Content,
     Item,
     Tombstone,
+    MassDeletion,
+    DeletedItem,
     ModseqMark,
     ConversationRule,
     SearchDocument,
@@ -665,6 +706,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     DeviceRule,
     DeviceTrace,
     QueueEntry,
+    AuditEntry,
     Job,
     QueueAttempt,
 )

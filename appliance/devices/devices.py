@@ -54,6 +54,7 @@ _COLUMNS = (
     Row.policy_applied_at,
     Row.wipe_state,
     Row.wipe_scope,
+    Row.wipe_due_at,
     Row.offered_versions,
     Row.ping_heartbeat_s,
     Row.ping_folders,

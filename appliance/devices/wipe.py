@@ -7,13 +7,15 @@
 
 The phone acts on what it was sent, so nothing can be taken back from SENT. A wipe that was carried out is
 over: a phone that is set up again afterwards is a new one and is not wiped again. One that failed is
-told again until it succeeds or an operator gives up. Scope "account" removes what came from here and
+told again until it succeeds or an operator gives up. A full one is not sent for FULL_DELAY after it was
+requested: who meant another phone has so long to notice. Scope "account" removes what came from here and
 exists since 16.1 only; "full" resets the whole phone. One is never sent in place of the other.
 
 Source: MS-ASPROV 2.2.2.1 AccountOnlyRemoteWipe, 2.2.2.45 RemoteWipe, 3.2.5.1.2.2.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 
 from appliance.errors import Conflict
@@ -68,6 +70,7 @@ PENDING = frozenset({State.REQUESTED, State.SENT, State.FAILED})
 """The device may do nothing else."""
 
 ACCOUNT_ONLY_SINCE = "16.1"
+FULL_DELAY = timedelta(minutes=10)
 
 
 def following(state: State, event: Event) -> State:

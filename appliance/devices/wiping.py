@@ -5,13 +5,15 @@ step is one line in the log. What may follow what is `wipe`; how it is said is `
 """
 
 import logging
+import math
 from datetime import datetime
 
 from appliance import bus, db, logs
 from appliance.db.tables import Device as Row
 from appliance.devices import devices, notices, sync_states
 from appliance.devices.notices import Notice
-from appliance.devices.wipe import PENDING, Event, Scope, State, following
+from appliance.devices.wipe import FULL_DELAY, PENDING, Event, Scope, State, following
+from appliance.errors import Conflict
 from appliance.items.device import Device
 from appliance.metrics import counter
 
@@ -27,10 +29,14 @@ _SAYS = {
 def request(device: Device, scope: Scope, now: datetime, *, by: str) -> None:
     """Ask for a wipe; the phone is told at its next request, which a held one makes at once.
 
+    A full one waits for FULL_DELAY; until then the phone works on and the wipe can be taken back.
     by: who wants it, for the log. Raises Conflict when one is under way.
     """
-    notice = _notice(device, now, f"An administrator has asked for the removal of {_SAYS[scope]}.")
-    _step(device.id, Event.REQUEST, now, by=by, scope=scope, notice=notice)
+    due_at = now + FULL_DELAY if scope is Scope.FULL else None
+    text = f"An administrator has asked for the removal of {_SAYS[scope]}."
+    if due_at is not None:
+        text += f" It begins at {due_at:%H:%M} UTC and can be taken back until then."
+    _step(device.id, Event.REQUEST, now, by=by, scope=scope, notice=_notice(device, now, text), due_at=due_at)
     wake(device.id)
 
 
@@ -41,7 +47,10 @@ def cancel(device: Device, now: datetime, *, by: str) -> None:
 
 
 def send(device: int, now: datetime) -> Scope:
-    """Note that the phone is being told, and return what; durable before the answer leaves."""
+    """Note that the phone is being told, and return what; durable before the answer leaves.
+
+    Raises Conflict before a full wipe is due.
+    """
     return _step(device, Event.SEND, now, by="device")
 
 
@@ -68,9 +77,20 @@ def wake(device: int) -> None:
     bus.publish(bus.device_topic(device), "decided")
 
 
-def is_pending(device: Device) -> bool:
-    """Return whether a device has been asked to wipe and has not yet done so."""
-    return State(device.wipe_state) in PENDING
+def is_pending(device: Device, now: datetime) -> bool:
+    """Return whether a device is to hear that it must wipe, and has not yet done so."""
+    return State(device.wipe_state) in PENDING and not _is_early(device, now)
+
+
+def seconds_until_due(device: Device, now: datetime) -> int | None:
+    """Return how long a wipe that was asked for still waits; None when none waits."""
+    if State(device.wipe_state) not in PENDING or device.wipe_due_at is None or not _is_early(device, now):
+        return None
+    return math.ceil((device.wipe_due_at - now).total_seconds())
+
+
+def _is_early(device: Device, now: datetime) -> bool:
+    return device.wipe_due_at is not None and now < device.wipe_due_at
 
 
 @db.transaction
@@ -82,14 +102,18 @@ def _step(
     by: str,
     scope: Scope | None = None,
     notice: Notice | None = None,
+    due_at: datetime | None = None,
 ) -> Scope:
     found = devices.hold(device)
+    if event is Event.SEND and _is_early(found, now):
+        raise Conflict("the wipe is not due yet")
     before = State(found.wipe_state)
     after = following(before, event)
     stored = scope if event is Event.REQUEST and scope is not None else Scope(found.wipe_scope)
     if after is not before:
         changed: dict[str, object] = {"wipe_state": str(after), "wipe_changed_at": now}
         changed["wipe_scope"] = str(Scope.NOTHING if after is State.NONE else stored)
+        changed["wipe_due_at"] = due_at
         if after is State.DONE:
             changed |= {"policy_key": 0, "policy_key_pending": 0, "policy_key_spent": 0, "policy_applied": ""}
             sync_states.forget(device)

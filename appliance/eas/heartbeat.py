@@ -14,6 +14,8 @@ from enum import Enum, auto
 
 from appliance import bus, db
 from appliance.clock import Clock
+from appliance.devices import wiping
+from appliance.eas.context import Context
 from appliance.store import modseq
 
 NOTHING_SEEN = -1
@@ -76,6 +78,12 @@ def _look_if_changed[T](look: Callable[[], T | None], account_id: int, seen: int
     with db.connection():
         latest = modseq.latest(account_id)
         return latest, look() if latest != seen else None
+
+
+def shortened(context: Context, interval_s: float) -> float:
+    """Return how long a device may wait: an interval, but not beyond the moment it is to be wiped."""
+    due_s = wiping.seconds_until_due(context.device, context.now)
+    return interval_s if due_s is None else min(interval_s, due_s)
 
 
 def supersede(device_id: int) -> None:

@@ -17,7 +17,7 @@ from appliance.devices import access, policies, wiping
 from appliance.devices.access import Access
 from appliance.devices.policies import Policy
 from appliance.devices.policy_values import SETTINGS, Setting, Value
-from appliance.devices.wipe import ACCOUNT_ONLY_SINCE, Scope
+from appliance.devices.wipe import ACCOUNT_ONLY_SINCE, Scope, State
 from appliance.eas.context import Command, Context
 from appliance.eas.status import Common
 from appliance.eas.versions import at_least
@@ -37,9 +37,9 @@ WIPE_TOO_OLD = "account-only wipe, which its protocol version does not know"
 def gate(context: Context, command: Command) -> Common | None:
     """Return why a device may not run a command now; None when it may."""
     device = context.device
-    if wiping.is_pending(device):
+    if wiping.is_pending(device, context.now):
         return _to_be_wiped(context, command)
-    if device.wipe_state and command.name != "Provision":
+    if State(device.wipe_state) is State.DONE and command.name != "Provision":
         wiping.clear(device.id, context.now)  # it was wiped and is in use again
     if not device.is_judged:
         device = access.judge(device, context.now)

@@ -9,11 +9,13 @@ Source: MS-ASCMD 2.2.3.2 Add (Sync), 2.2.3.24 Change, 2.2.3.42.2 Delete (Sync), 
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from appliance import db
-from appliance.devices import sync_states
+from appliance.devices import mass_deletions, sync_states
+from appliance.devices.mass_deletions import Guarded
 from appliance.devices.sync_states import State
 from appliance.eas.content import draft, email
 from appliance.eas.drafts import Desk, Prepared, Writer
@@ -67,7 +69,10 @@ def apply(
     desk = Desk(writer, is_drafts_folder, state.folder, modseq, options.client_wins, _known_ids(state))
     made = [desk.prepare(command) for command in request.commands]
     prepared = [desk.after_sending(*each) for each in zip(request.commands, made, strict=True)]
-    return _apply(state, request, options, modseq, writer, prepared)
+    guarded = mass_deletions.guard(
+        writer.account.id, state.device, state.folder, _deleted(request), writer.now
+    )
+    return _apply(state, request, options, modseq, writer, prepared, guarded)
 
 
 @db.transaction
@@ -78,7 +83,10 @@ def _apply(
     modseq: int,
     writer: Writer,
     prepared: list[Prepared | None],
+    guarded: Guarded | None,
 ) -> tuple[State, list[Outcome]]:
+    if guarded is not None:
+        mass_deletions.keep(guarded)
     job = _Job(writer, state, request, options, modseq)
     job.drafts = {
         id(command): made
@@ -219,6 +227,14 @@ class _Job:
         remove = messages.discard if self.request.deletes_as_moves else messages.delete
         remove(self.account_id, message.id, changed_by=self.device)
         return Status.SUCCESS
+
+
+def _deleted(request: CollectionRequest) -> Iterator[int]:
+    """Yield the ids of what a device wants to delete, as far as they are ids."""
+    for command in request.commands:
+        if command.tag is AirSync.Delete:
+            with suppress(NotFound):
+                yield item_id_of(command.text_of(AirSync.ServerId, ""))
 
 
 def _check_writable(data: Element | None) -> None:

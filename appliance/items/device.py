@@ -33,6 +33,7 @@ class Device:
     policy_applied_at: datetime | None
     wipe_state: str
     wipe_scope: str
+    wipe_due_at: datetime | None
     offered_versions: str
     ping_heartbeat_s: int
     ping_folders: tuple[tuple[str, str], ...]

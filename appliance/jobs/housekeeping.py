@@ -5,8 +5,10 @@ What is kept, and why so long:
     blobs            files and rows nobody refers to: a day, because a file is written before its row
     tombstones       what left a folder: 60 days; a phone that was away for longer starts the folder over
     devices          what a phone holds: 60 days after it was heard of last; it starts over when it comes back
+    mass_deletions   what a device deleted by the dozen: 30 days
     sent             ClientIds of sent mail: 30 days (7 at least, or a retry could send a message twice)
     sign_ins         failed log-ins until they expire; `accounts.throttle` itself looks only after new ones
+    audit            what operators did: two years
     out_of_office    who was answered when: as long as nobody is answered again
 """
 
@@ -16,10 +18,11 @@ from datetime import datetime, timedelta
 from appliance import db
 from appliance.accounts import accounts, throttle
 from appliance.delivery import oof
-from appliance.devices import aging
+from appliance.devices import aging, mass_deletions
 from appliance.eas import forgotten_folders
 from appliance.errors import NotFound
 from appliance.jobs.schedule import Job
+from appliance.setup import audit
 from appliance.store import blobs, pruning
 
 DAY = timedelta(days=1)
@@ -57,6 +60,7 @@ def _blobs(_now: datetime) -> Iterator[int]:
 
 
 JOBS: tuple[Job, ...] = (
+    Job("audit", "Forgets what operators did years ago.", 7 * DAY, _until_nothing(audit.forget)),
     Job("blobs", "Removes messages' bytes that nothing refers to any more.", DAY, _blobs),
     Job("tombstones", "Forgets what left a folder long ago.", DAY, _tombstones),
     Job(
@@ -64,6 +68,12 @@ JOBS: tuple[Job, ...] = (
         "Forgets what phones hold that were away for long.",
         DAY,
         _until_nothing(aging.forget_states),
+    ),
+    Job(
+        "mass_deletions",
+        "Lets go of what devices deleted by the dozen long ago.",
+        DAY,
+        _until_nothing(mass_deletions.forget),
     ),
     Job("sent", "Forgets the ids by which phones repeat a message.", DAY, _until_nothing(aging.forget_sent)),
     Job("sign_ins", "Forgets failed sign-ins that have expired.", timedelta(hours=1), _sign_ins),

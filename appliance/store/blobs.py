@@ -28,7 +28,7 @@ import peewee
 
 from appliance import db, offload
 from appliance.clock import SYSTEM_CLOCK
-from appliance.db.tables import Blob, Content, Item, QueueEntry, to_microseconds
+from appliance.db.tables import Blob, Content, DeletedItem, Item, QueueEntry, to_microseconds
 from appliance.errors import NotFound, TemporaryFailure
 from appliance.items.message import BlobRef
 from appliance.store.statement import Statement
@@ -40,7 +40,7 @@ ORPHAN_AGE_S = 86_400
 AT_ONCE = 500  # digests in one query, files removed under one lock
 LINK_ATTEMPTS = 5
 
-REFERRERS: tuple[Any, ...] = (Item, QueueEntry)
+REFERRERS: tuple[Any, ...] = (Item, QueueEntry, DeletedItem)
 """Tables whose column `blob` keeps a blob from being removed."""
 
 _NEW = "new"  # the folder of files that are still being written

@@ -91,7 +91,7 @@ def _hold(context: Context, ids: tuple[str, ...], interval_s: int) -> Element:
         account_id=context.account.id,
         device_id=context.device.id,
         folders=ids,
-        interval_s=interval_s,
+        interval_s=heartbeat.shortened(context, interval_s),
         recheck_s=context.world.web.recheck_interval_s,
         clock=context.world.clock,
     )

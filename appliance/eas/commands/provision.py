@@ -36,7 +36,7 @@ def handle(context: Context, request: Element | None) -> Element:
     acknowledged = None if request is None else _wipe_acknowledged(request)
     if acknowledged is not None:
         return _wiped(context, *acknowledged)
-    if wiping.is_pending(context.device):
+    if wiping.is_pending(context.device, context.now):
         return _directive(context, Status.SUCCESS)
     if request is None:
         raise ProtocolError(Status.PROTOCOL_ERROR, "a Provision request has Policies")
@@ -144,7 +144,7 @@ def _wiped(context: Context, scope: Scope, status: int) -> Element:
 
 def _directive(context: Context, status: Status) -> Element:
     """Tell the device to wipe; that it was told is durable first. Source: MS-ASPROV 3.2.5.1.1."""
-    if not wiping.is_pending(context.device):
+    if not wiping.is_pending(context.device, context.now):
         return Provision.Provision(Provision.Status(status))
     scope = wiping.send(context.device.id, context.now)
     return Provision.Provision(Provision.Status(status), _DIRECTIVES[scope]())

@@ -91,7 +91,7 @@ def _wait(context: Context, asked: SyncRequest, limits: Limits) -> Waiting:
             account_id=context.account.id,
             device_id=context.device.id,
             folders=folders,
-            interval_s=wait_s,
+            interval_s=heartbeat.shortened(context, wait_s),
             recheck_s=recheck_s,
             clock=context.world.clock,
         )

@@ -60,8 +60,11 @@ def test_a_full_wipe_wants_the_id_once_more(ready: Cli) -> None:
     meet(ready, version="14.1")
     assert ready("device", "wipe", ANNA, "abc", "--full", "abd").status == 2
     assert shown(ready)["wipe"] == "none"
-    ready.ok("device", "wipe", ANNA, "abc", "--full", "abc")
+    assert "UTC; `device unwipe`" in ready.ok("device", "wipe", ANNA, "abc", "--full", "abc").out
     assert shown(ready)["wipe"] == "full requested"
+    assert datetime.fromisoformat(shown(ready)["wipe_due_at"]) > datetime.now(UTC) + timedelta(minutes=9)
+    ready.ok("device", "unwipe", ANNA, "abc")
+    assert shown(ready)["wipe_due_at"] is None
 
 
 def test_an_older_device_is_blocked_instead(ready: Cli) -> None:

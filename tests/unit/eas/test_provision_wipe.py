@@ -2,10 +2,10 @@
 
 import pytest
 
-from appliance import db
+from appliance import bus, db
 from appliance.devices import access, devices, policies, traces, wiping
 from appliance.devices.access import Access
-from appliance.devices.wipe import Scope, State
+from appliance.devices.wipe import FULL_DELAY, Scope, State
 from appliance.eas import policy
 from appliance.errors import Conflict
 from appliance.items.folder import FolderType
@@ -18,6 +18,8 @@ from tests.unit.eas.world import Phone, request
 
 def want(phone, scope=Scope.ACCOUNT):
     wiping.request(device_of(phone), scope, phone.server.clock.now(), by="test")
+    if scope is Scope.FULL:
+        phone.server.clock.step(FULL_DELAY)
 
 
 def state_of(phone):
@@ -143,6 +145,42 @@ def test_it_can_be_taken_back_until_it_is_sent(known):
         wiping.cancel(device_of(known), now, by="test")
     with pytest.raises(Conflict):
         devices.forget(device_of(known).id)
+
+
+def test_a_full_one_leaves_ten_minutes_to_take_it_back(known, inbox):
+    clock = known.server.clock
+    key = provisioned(known)
+    known.prime(inbox)
+    wiping.request(device_of(known), Scope.FULL, clock.now(), by="test")
+    (notice,) = known.server.listed(known.account, inbox)
+    assert notice.subject == "Remote wipe of a device"
+    clock.step(FULL_DELAY / 2)
+    assert folder_sync(known, key) == 1, "until then it works on"
+    assert names(known.asked("Provision", done(Tag.RemoteWipe))) == [("Status", "2")], "it was told nothing"
+    policy_of(known.asked("Provision", offer()))
+    with pytest.raises(Conflict, match="not due"):
+        wiping.send(device_of(known).id, clock.now())
+    with pytest.raises(Conflict):
+        devices.forget(device_of(known).id)
+    assert state_of(known) is State.REQUESTED
+    wiping.cancel(device_of(known), clock.now(), by="test")
+    clock.step(FULL_DELAY)
+    assert folder_sync(known, key) == 1
+    want(known, Scope.FULL)
+    assert folder_sync(known, key) == 140
+
+
+def test_a_request_is_not_held_beyond_the_moment(known, inbox):
+    known.prime(inbox)
+    wiping.request(device_of(known), Scope.FULL, known.server.clock.now(), by="test")
+    known.prime(inbox)
+    folders = Ping.Folders(Ping.Folder(Ping.Id(str(inbox)), Ping.Class("Email")))
+    held = known.hold("Ping", Ping.Ping(Ping.HeartbeatInterval(3000), folders))
+    held.until_waiting()
+    known.server.clock.step(FULL_DELAY)
+    bus.publish(bus.account_topic(known.account.id), bus.ANYTHING)
+    assert held.answer().text_of(Ping.Status) == "1"
+    assert folder_sync(known, None) == 140
 
 
 def test_every_command_is_stopped(known, inbox):
