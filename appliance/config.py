@@ -110,8 +110,9 @@ def _known(name: str, known: Iterable[str], what: str) -> None:
 def _value(key: str, value: object, wanted: Any, rules: Rules) -> object:
     """Return the value in the declared type, or raise ConfigError with key, value and rule."""
     if get_origin(wanted) is tuple:
-        if not isinstance(value, list) or not value:
-            raise ConfigError(f"{key} must be a list with at least one value, not {_shown(value, rules)}")
+        if not isinstance(value, list) or not (value or rules["may_be_empty"]):
+            least = "" if rules["may_be_empty"] else " with at least one value"
+            raise ConfigError(f"{key} must be a list{least}, not {_shown(value, rules)}")
         return tuple(_value(key, item, get_args(wanted)[0], rules) for item in value)
     if wanted is float and type(value) is int:
         value = float(value)

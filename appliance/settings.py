@@ -4,6 +4,7 @@ Declares only; `config.py` reads the file and checks values against the rules wr
 is one line in its section (and `python -m appliance.config` for the reference page).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -24,11 +25,18 @@ def setting[T](
     choices: tuple[str, ...] = (),
     form: str = "",
     secret: bool = False,
+    may_be_empty: bool = False,
 ) -> T:
-    """Declare one setting: low and high are inclusive, `form` names a rule in FORMS, secrets are masked."""
+    """Declare one setting: low and high are inclusive, `form` names a rule in FORMS, secrets are masked.
+
+    may_be_empty: a list without values means something.
+    """
     about: dict[str, Any] = {"sentence": sentence, "unit": unit, "low": low, "high": high}
-    about |= {"choices": choices, "form": form, "secret": secret}
+    about |= {"choices": choices, "form": form, "secret": secret, "may_be_empty": may_be_empty}
     return field(default=default, metadata=about)
+
+
+_DOMAIN: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}")
 
 
 def _is_listener(text: str) -> bool:
@@ -60,6 +68,7 @@ FORMS: Final[Mapping[str, tuple[str, Callable[[str], bool]]]] = {
     "address": ("empty or an IP address", lambda text: not text or _is(ip_address, text)),
     "network": ("IP addresses or networks (CIDR)", lambda text: _is(ip_network, text)),
     "listener": ("host:port, [v6]:port or unix:/path", _is_listener),
+    "domain": ("domain names", lambda text: bool(_DOMAIN.fullmatch(text))),
 }
 
 
@@ -118,8 +127,28 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Spam and virus checks."""
+    """Whether mail is what it says it is, and whether anybody wants it."""
 
+    dmarc: str = setting(
+        "enforce",
+        "What a domain asks to be done with mail that is not its own: done, or only written down.",
+        choices=("enforce", "report"),
+    )
+    arc_sealers: tuple[str, ...] = setting(
+        (),
+        "Domains of mailing lists and forwarders whose word (ARC) saves mail that fails DMARC.",
+        form="domain",
+        may_be_empty=True,
+    )
+    junk_score: float = setting(
+        5.0, "Mail with this score or more goes into Junk Email; 0 means never.", low=0, high=100
+    )
+    blocklists: tuple[str, ...] = setting(
+        (), "DNS block lists asked about every client, such as zen.example.org.", form="domain", may_be_empty=True
+    )
+    blocklists_to_refuse: int = setting(
+        2, "Block lists that must agree before a client is refused; 0 means never.", low=0, high=10
+    )
     rspamd: str = setting("", "URL of an Rspamd worker; empty means no filter.", form="http")
     timeout_s: int = setting(10, "Mail is accepted unfiltered after this.", unit="s", low=1, high=60)
 
@@ -210,6 +239,31 @@ class Reception:
     )
     errors_max: int = setting(20, "Refused commands before the connection is closed.", low=1, high=1000)
     messages_per_connection_max: int = setting(1000, "Messages before 421.", low=1, high=1_000_000)
+    connections_per_network_max: int = setting(
+        100, "Simultaneous connections from one network (/24, /64).", low=1, high=100_000
+    )
+    connections_per_minute_max: int = setting(
+        120, "New connections from one network in a minute before 421.", low=1, high=1_000_000
+    )
+    messages_per_minute_max: int = setting(
+        300, "Messages from one network in a minute before 451.", low=1, high=1_000_000
+    )
+    recipients_per_minute_max: int = setting(
+        3000, "Recipients named by one network in a minute before 451.", low=1, high=1_000_000
+    )
+    unknown_recipients_per_hour_max: int = setting(
+        100, "Addresses nobody has, named by one network in an hour, before 421.", low=1, high=1_000_000
+    )
+    unchecked_networks: tuple[str, ...] = setting(
+        ("127.0.0.0/8", "::1/128"),
+        "Clients that are neither checked nor limited by rate, such as your own mail gateway; never relaying.",
+        form="network",
+        may_be_empty=True,
+    )
+    greylist: bool = setting(False, "Make strangers come back once before their first mail is taken.")
+    greylist_delay_s: int = setting(
+        300, "Time after which a stranger's second attempt counts.", unit="s", low=1, high=86_400
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ The promise is kept here: `accept` returns only when the message is durable, and
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance import logs
@@ -38,6 +38,7 @@ from appliance.smtp.session_config import SessionKind
 from smtpd import counters, replies, trace
 from smtpd.port import Port
 from smtpd.replies import reply_for
+from smtpd.screening import Screening, Visitor
 from smtpd.services import RecipientVerdict, Services
 from smtpd.spool import NoSpace, Spool, SpoolBudget
 
@@ -55,12 +56,16 @@ class Peer:
 
 @dataclass(frozen=True)
 class Stores:
-    """What conversations share: the services, and where messages lie while they come in."""
+    """What conversations share: the services, where messages lie while they come in, who looks at strangers.
+
+    screening: None on a server whose clients are all known.
+    """
 
     services: Services
     budget: SpoolBudget
     spool_directory: Path | None = None
     clock: Clock = SYSTEM_CLOCK
+    screening: Screening | None = None
 
 
 class Conversation:
@@ -78,10 +83,16 @@ class Conversation:
         self._forward_paths: list[str] = []
         self._spool: Spool | None = None
         self._spool_refusal: Reply | None = None
+        is_reception = port.session.kind is SessionKind.RECEPTION
+        self._visitor: Visitor | None = (
+            stores.screening.visitor(peer.ip) if is_reception and stores.screening is not None else None
+        )
 
     def close(self) -> None:
         """Let go of the message under way."""
         self._forget()
+        if self._visitor is not None:
+            self._visitor.leave()
 
     def answer(self, event: Event) -> Event | Reply:
         """Return the reply to a decision, or the event itself to accept it or because it needs none."""
@@ -130,20 +141,46 @@ class Conversation:
             return replies.WRONG_SENDER
         if not self._stores.budget.has_room(event.size_declared or 0):
             return replies.NO_SPACE
+        if self._visitor is not None:
+            refusal = self._visitor.mail(reverse_path, self._session.hello_name or "")
+            if refusal is not None:
+                return refusal
         self._mail = event
         return None
 
     def _on_rcpt(self, event: Rcpt) -> Reply | None:
         forward_path = str(event.forward_path)
+        refusal = None if self._visitor is None else self._visitor.recipient()
+        if refusal is not None:
+            return refusal
         verdict = self._stores.services.recipient(forward_path)
         is_submission = self._port.session.kind is SessionKind.SUBMISSION
         if verdict is RecipientVerdict.REMOTE and is_submission and self._account is not None:
             verdict = RecipientVerdict.LOCAL  # as good as: we take it on
         if verdict is not RecipientVerdict.LOCAL:
-            return replies.FOR_VERDICT[verdict]
+            return self._refusal_of(verdict)
         if forward_path not in self._forward_paths:
             self._forward_paths.append(forward_path)
         return None
+
+    def _refusal_of(self, verdict: RecipientVerdict) -> Reply:
+        if verdict is RecipientVerdict.UNKNOWN_USER and self._visitor is not None:
+            self._visitor.named_nobody()
+        is_stranger = self._port.session.kind is SessionKind.RECEPTION
+        if verdict is RecipientVerdict.REMOTE and is_stranger and self._is_ours():
+            # A phone that "manages its settings automatically" ends up here, and its owner hears nothing.
+            counters.REFUSALS.labels(self._port.name, "wrong_port").inc()
+            logs.event(logger, "mail_program_on_reception_port", level=logging.WARNING)
+            return replies.WRONG_PORT
+        return replies.FOR_VERDICT[verdict]
+
+    def _is_ours(self) -> bool:
+        """Say whether the sender gives one of our users' addresses."""
+        sender = self._mail.reverse_path if self._mail is not None else None
+        return (
+            sender is not None
+            and self._stores.services.recipient(str(sender)) is RecipientVerdict.LOCAL
+        )
 
     def _on_auth(self, event: Auth) -> Event | Reply:
         credentials = event.credentials
@@ -205,9 +242,17 @@ class Conversation:
             return replies.TOO_MANY_HOPS, "refused"
         self.messages += 1
         envelope = self._envelope()
+        fields = b""
+        if self._visitor is not None:
+            verdict = self._visitor.judge(envelope, raw)
+            if verdict.reply is not None:
+                logs.event(logger, "message_refused", reply=verdict.reply, error="screening")
+                return verdict.reply, "refused" if verdict.reply.is_permanent else "temporary"
+            envelope = replace(envelope, is_junk=verdict.is_junk)
+            fields, raw = verdict.fields, verdict.raw
         trace_id = f"{self._peer.conn}.{self.messages}"
         received = trace.received_field(envelope, self._port.session.hostname, trace_id)
-        message_id = self._stores.services.accept(envelope, received + raw)
+        message_id = self._stores.services.accept(envelope, fields + received + raw)
         logs.event(
             logger,
             "message_accepted",

@@ -34,6 +34,21 @@ DISCONNECTS = counter(
     "How connections ended, by port (quit, lost, timeout, too_slow, unread, refused, shutdown, error).",
     ["port", "how"],
 )
+CHECKS = counter(
+    "appliance_smtp_checks_total",
+    "Checks of strangers' messages (spf, dkim, dmarc, arc, iprev) by result.",
+    ["check", "result"],
+)
+SCREENED = counter(
+    "appliance_smtp_screened_total",
+    "Strangers' messages by what the checks made of them (inbox, junk, refused, later).",
+    ["action"],
+)
+BLOCKLISTS = counter(
+    "appliance_smtp_blocklists_total",
+    "Questions to block lists by answer (listed, not_listed, no_answer, unusable).",
+    ["zone", "answer"],
+)
 RELAY_ATTEMPTS = counter(
     "appliance_smtp_relay_attempts_total",
     "Attempts to relay to one recipient by outcome (delivered, retry, failed).",

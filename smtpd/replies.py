@@ -42,6 +42,9 @@ FOR_VERDICT: dict[RecipientVerdict, Reply] = {
     RecipientVerdict.UNAVAILABLE: Reply(451, "4.3.0", "Cannot check the recipient now"),
 }
 
+WRONG_PORT = Reply(
+    550, "5.7.1", "Relaying denied; mail programs of this server's users use port 465 or 587 and a password"
+)
 NO_LOGIN = FOR_LOGIN_ERROR[TemporaryFailure]
 WRONG_SENDER = Reply(553, "5.7.1", "This account may not send as this address")
 NO_SPACE = Reply(452, "4.3.1", "Too much mail at the moment, try again later")
@@ -49,11 +52,23 @@ TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops, this message is looping")
 TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages on one connection, connect again")
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
 TOO_MANY_FROM_YOU = Reply(421, "4.7.0", "Too many connections from your address")
+TOO_FAST = Reply(451, "4.7.0", "Too much mail from your network at once, try again later")
+TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many addresses nobody here has, try again later")
 TIMEOUT = Reply(421, "4.4.2", "Timeout, closing the connection")
 TOO_SLOW = Reply(421, "4.4.2", "Message comes too slowly, closing the connection")
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service is restarting, try again")
 BROKEN = Reply(421, "4.3.0", "Local error, closing the connection")
 NO_TLS = Reply(454, "4.7.0", "TLS is not available now")
+
+
+def dmarc_refusal(domain: str) -> Reply:
+    """Return what mail hears that its own domain disowns. Source: RFC 7489 10.3, RFC 7372 3.2."""
+    return Reply(550, "5.7.26", f"Refused as {domain} asks: neither SPF nor DKIM says it is theirs (DMARC)")
+
+
+def listed(zone: str) -> Reply:
+    """Return what a client hears that several block lists name."""
+    return Reply(554, "5.7.1", f"Your address is on block lists, {zone} for one")
 
 
 def reply_for(error: Exception, table: dict[type[Exception], Reply] = FOR_ERROR) -> Reply | None:

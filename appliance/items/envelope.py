@@ -44,7 +44,8 @@ class Envelope:
 
     reverse_path: "" for the null reverse-path. forward_paths: as accepted, in order. body: "7BIT" or
     "8BITMIME". protocol: the `with` keyword of the Received field (RFC 3848), such as "ESMTPS".
-    account_id: the authenticated submitter, None on reception.
+    account_id: the authenticated submitter, None on reception. is_junk: the checks on reception say that it
+    belongs into the junk folders.
     """
 
     reverse_path: str
@@ -60,3 +61,4 @@ class Envelope:
     tls: str = ""
     account_id: int | None = None
     wishes: Wishes = field(default_factory=Wishes)
+    is_junk: bool = False
