@@ -144,7 +144,10 @@ class Filter:
         5.0, "Mail with this score or more goes into Junk Email; 0 means never.", low=0, high=100
     )
     blocklists: tuple[str, ...] = setting(
-        (), "DNS block lists asked about every client, such as zen.example.org.", form="domain", may_be_empty=True
+        (),
+        "DNS block lists asked about every client, such as zen.example.org.",
+        form="domain",
+        may_be_empty=True,
     )
     blocklists_to_refuse: int = setting(
         2, "Block lists that must agree before a client is refused; 0 means never.", low=0, high=10
@@ -256,13 +259,9 @@ class Reception:
     )
     unchecked_networks: tuple[str, ...] = setting(
         ("127.0.0.0/8", "::1/128"),
-        "Clients that are neither checked nor limited by rate, such as your own mail gateway; never relaying.",
+        "Clients that are neither checked nor limited by rate, such as your mail gateway; never relaying.",
         form="network",
         may_be_empty=True,
-    )
-    greylist: bool = setting(False, "Make strangers come back once before their first mail is taken.")
-    greylist_delay_s: int = setting(
-        300, "Time after which a stranger's second attempt counts.", unit="s", low=1, high=86_400
     )
 
 

@@ -40,6 +40,7 @@ from smtpd.relay import Relay, RelayConfig
 from smtpd.remote import RelayDeadlines
 from smtpd.runner import Runner, RunnerConfig
 from smtpd.spool import SpoolBudget
+from smtpd.strangers import screening
 from smtpd.tls import SERVER_CIPHERS
 from smtpd.wiring import Mail, OutgoingQueue
 
@@ -77,6 +78,7 @@ class Role:
         _prepare(loaded, life)
         self._config = loaded
         self._stopping = Event()
+        self._resolver = _resolver(loaded)
         self._hostname = _stored_hostname()
         self._certificate = Certificate(
             certificates.cert_path(loaded.data_dir),
@@ -84,7 +86,7 @@ class Role:
             ciphers=SERVER_CIPHERS,
         )
         self._listeners = Listeners([] if queue_only else self._listening())
-        self._relay = Relay(_resolver(loaded), self._relay_config())
+        self._relay = Relay(self._resolver, self._relay_config())
         self._housekeeper = Housekeeper(housekeeping.JOBS, SYSTEM_CLOCK)
         self._runner = Runner(
             OutgoingQueue(SYSTEM_CLOCK, lambda: self._hostname),
@@ -119,6 +121,7 @@ class Role:
             services=Mail(SYSTEM_CLOCK, lambda: self._hostname),
             budget=SpoolBudget(SPOOL_BYTES_MAX),
             spool_directory=self._config.run_dir,
+            screening=screening(self._config, self._resolver, lambda: self._hostname),
         )
         known = ports(self._config, self._hostname)
         return [

@@ -177,10 +177,7 @@ class Conversation:
     def _is_ours(self) -> bool:
         """Say whether the sender gives one of our users' addresses."""
         sender = self._mail.reverse_path if self._mail is not None else None
-        return (
-            sender is not None
-            and self._stores.services.recipient(str(sender)) is RecipientVerdict.LOCAL
-        )
+        return sender is not None and self._stores.services.recipient(str(sender)) is RecipientVerdict.LOCAL
 
     def _on_auth(self, event: Auth) -> Event | Reply:
         credentials = event.credentials
@@ -241,7 +238,11 @@ class Conversation:
             logs.event(logger, "message_refused", reply=replies.TOO_MANY_HOPS, error="hops")
             return replies.TOO_MANY_HOPS, "refused"
         self.messages += 1
-        envelope = self._envelope()
+        trace_id = f"{self._peer.conn}.{self.messages}"
+        with logs.bind(trace=trace_id):
+            return self._take(self._envelope(), raw, trace_id)
+
+    def _take(self, envelope: Envelope, raw: bytes, trace_id: str) -> tuple[Reply, str]:
         fields = b""
         if self._visitor is not None:
             verdict = self._visitor.judge(envelope, raw)
@@ -250,14 +251,12 @@ class Conversation:
                 return verdict.reply, "refused" if verdict.reply.is_permanent else "temporary"
             envelope = replace(envelope, is_junk=verdict.is_junk)
             fields, raw = verdict.fields, verdict.raw
-        trace_id = f"{self._peer.conn}.{self.messages}"
         received = trace.received_field(envelope, self._port.session.hostname, trace_id)
         message_id = self._stores.services.accept(envelope, fields + received + raw)
         logs.event(
             logger,
             "message_accepted",
             msgid=message_id,
-            trace=trace_id,
             size=len(raw),
             recipients=len(envelope.forward_paths),
             protocol=envelope.protocol,

@@ -4,7 +4,7 @@ from appliance.metrics import BYTES, counter, gauge, histogram
 
 CONNECTIONS = counter(
     "appliance_smtp_connections_total",
-    "Connections by port and outcome (served, refused_total, refused_address).",
+    "Connections by port and outcome (served, refused_total, refused_address, _network, _rate).",
     ["port", "outcome"],
 )
 OPEN_CONNECTIONS = gauge("appliance_smtp_connections_open", "Connections open now, by port.", ["port"])

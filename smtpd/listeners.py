@@ -23,10 +23,12 @@ from gevent.server import StreamServer
 from appliance import logs
 from appliance.net.listening import plain_ip, shown
 from appliance.smtp.reply import Reply
+from appliance.smtp.session_config import SessionKind
 from smtpd import counters, replies
 from smtpd.connection import Connection
 from smtpd.conversation import Stores
 from smtpd.port import Port
+from smtpd.rates import network_of
 from smtpd.tls import TlsSource
 
 REFUSED_AT_ONCE_MAX = 100  # greenlets beyond connections_max, just to say 421
@@ -47,6 +49,7 @@ class Listener:
         self._tls = tls
         self._connections: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
+        self._by_network: Counter[str] = Counter()
         self._pool = Pool(port.connections_max + REFUSED_AT_ONCE_MAX)
         self._server = StreamServer(sock, self._handle, spawn=self._pool)
 
@@ -81,14 +84,15 @@ class Listener:
 
     def _handle(self, sock: socket.socket, address: tuple[Any, ...] | str) -> None:
         ip, number = (plain_ip(address[0]), address[1]) if isinstance(address, tuple) else (LOOPBACK, 0)
-        group = address_group(ip)
-        refusal = self._refusal(group)
+        group, network = address_group(ip), network_of(ip)
+        refusal = self._refusal(ip, group, network)
         if refusal is not None:
             self._refuse(sock, ip, *refusal)
             return
         connection = Connection(sock, ip, number, self.port, self._stores, self._tls)
         self._connections.add(connection)
         self._by_address[group] += 1
+        self._by_network[network] += 1
         counters.CONNECTIONS.labels(self.port.name, "served").inc()
         open_now = counters.OPEN_CONNECTIONS.labels(self.port.name)
         open_now.inc()
@@ -96,16 +100,24 @@ class Listener:
             connection.run()
         finally:
             self._connections.discard(connection)
-            self._by_address[group] -= 1
-            if not self._by_address[group]:
-                del self._by_address[group]
+            for counter, key in ((self._by_address, group), (self._by_network, network)):
+                counter[key] -= 1
+                if not counter[key]:
+                    del counter[key]
             open_now.dec()
 
-    def _refusal(self, group: str) -> tuple[Reply, str] | None:
+    def _refusal(self, ip: str, group: str, network: str) -> tuple[Reply, str] | None:
         if len(self._connections) >= self.port.connections_max:
             return replies.TOO_MANY_CONNECTIONS, "refused_total"
         if self._by_address[group] >= self.port.connections_per_address_max:
             return replies.TOO_MANY_FROM_YOU, "refused_address"
+        screening = self._stores.screening
+        if screening is None or self.port.session.kind is not SessionKind.RECEPTION or screening.knows(ip):
+            return None
+        if self._by_network[network] >= self.port.connections_per_network_max:
+            return replies.TOO_MANY_FROM_YOU, "refused_network"
+        if not screening.rates.take("connections", network):
+            return replies.TOO_MANY_FROM_YOU, "refused_rate"
         return None
 
     def _refuse(self, sock: socket.socket, ip: str, reply: Reply, outcome: str) -> None:

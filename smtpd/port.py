@@ -28,4 +28,5 @@ class Port:
     deadlines: Deadlines = field(default_factory=Deadlines)
     connections_max: int = 500
     connections_per_address_max: int = 50  # per /64 for IPv6
+    connections_per_network_max: int = 100_000  # per /24, /64; strangers only
     messages_max: int = 1_000  # on one connection, then 421

@@ -33,6 +33,7 @@ def ports(config: Config, hostname: str) -> Mapping[str, Port]:
         RECEPTION: replace(
             _port("reception", from_servers, config.reception),
             messages_max=config.reception.messages_per_connection_max,
+            connections_per_network_max=config.reception.connections_per_network_max,
         ),
         SUBMISSION: submission,
         SUBMISSIONS: replace(submission, name="submissions", is_implicit_tls=True),

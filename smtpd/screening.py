@@ -8,9 +8,9 @@ whatever has no answer at the end counts as "not known now", which alone neither
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from random import Random
 from typing import Any
 
@@ -109,12 +109,14 @@ class Screening:
         self.hostname = hostname
         self.random = random or Random()
 
+    def knows(self, ip: str) -> bool:
+        """Say whether this is a client that nobody checks."""
+        address = ip_address(ip)
+        return any(address in network for network in self.config.unchecked)
+
     def visitor(self, ip: str) -> "Visitor | None":
         """Return the stranger behind a connection, None for a client nobody checks."""
-        address = ip_address(ip)
-        if any(address in network for network in self.config.unchecked):
-            return None
-        return Visitor(self, ip)
+        return None if self.knows(ip) else Visitor(self, ip)
 
 
 class Visitor:
@@ -165,7 +167,7 @@ class Visitor:
                 task.kill(block=False)
 
     def judge(self, envelope: Envelope, raw: bytes) -> Verdict:
-        """Return what becomes of the message. Blocks for at most half a minute; raises nothing DNS can cause."""
+        """Return what becomes of the message. Blocks for half a minute at most; no DNS makes it raise."""
         headers = parse_headers(raw)
         letter = Letter(raw)
         findings = self._findings(letter, _from_domains(headers))
@@ -204,7 +206,8 @@ class Visitor:
         return is_believed and results.claims(chain.findings).get("dmarc") == "pass"
 
     def _signs(self, findings: Findings, headers: Headers) -> list[str]:
-        signs = signals.of_spf(findings.spf)
+        is_theirs = findings.dmarc.result == "pass"  # forwarded mail fails SPF, and its signature says so
+        signs = [] if is_theirs else signals.of_spf(findings.spf)
         if findings.dmarc.result == "fail" and not findings.is_saved_by_arc:
             signs.append("dmarc_fail")
         if findings.dmarc.result in ("temperror", "permerror"):
@@ -212,7 +215,11 @@ class Visitor:
         if findings.iprev.result == "fail":
             signs.append("no_reverse_name")
         signs += ["listed"] * len(_value(self._listings, 0, ()))
-        signs += [sign for name, sign in (("Message-ID", "no_message_id"), ("Date", "no_date")) if name not in headers]
+        signs += [
+            sign
+            for name, sign in (("Message-ID", "no_message_id"), ("Date", "no_date"))
+            if name not in headers
+        ]
         return signs
 
     def _our_names(self) -> tuple[str, ...]:
@@ -236,7 +243,7 @@ class Visitor:
 
     def _report(self, findings: Findings, signs: Sequence[str], reply: Reply | None, is_junk: bool) -> None:
         action = "refused" if reply is not None else "junk" if is_junk else "inbox"
-        words: Mapping[str, str] = {
+        words = {
             "spf": findings.spf.result,
             "dkim": ",".join(s.result for s in findings.signatures) or "none",
             "dmarc": findings.dmarc.result,
@@ -250,7 +257,7 @@ class Visitor:
             logger,
             "screened",
             action=action,
-            **words,
+            **words,  # type: ignore[arg-type]
             spf_domain=findings.spf.domain or None,
             dkim_domains=",".join(s.domain for s in findings.signatures) or None,
             from_domain=findings.dmarc.domain or None,
@@ -258,11 +265,6 @@ class Visitor:
             score=round(signals.score(signs), 1),
             signs=",".join(signs) or None,
         )
-
-
-def networks(texts: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Return networks as values."""
-    return tuple(ip_network(text, strict=False) for text in texts)
 
 
 def _verified(letter: Letter, records: dict[str, Any]) -> tuple[list[DkimResult], ArcResult]:

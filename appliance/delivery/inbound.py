@@ -12,6 +12,7 @@ from datetime import datetime
 
 from appliance import db, logs
 from appliance.delivery import arrival, oof, reports
+from appliance.delivery.junk import file_as_junk
 from appliance.delivery.reports import Report
 from appliance.delivery.routing import Route, RouteKind, route
 from appliance.errors import NotFound, PermanentFailure, QuotaExceeded
@@ -50,10 +51,10 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
     full = False
     while recipients:
         report = reports.prepare(
-            raw, envelope.reverse_path, failed, hostname=hostname, now=envelope.received_at
+            raw, _reported_to(envelope), failed, hostname=hostname, now=envelope.received_at
         )
         try:
-            _file(recipients, prepared, envelope.received_at, report)
+            _file(recipients, prepared, envelope, report)
             break
         except NotAllTookIt as error:
             failed += reports.refusals_of_accounts(recipients, error.refused)
@@ -66,8 +67,18 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
 
 
 @db.transaction
-def _file(recipients: list[Account], prepared: Arrival, received_at: datetime, report: Report | None) -> None:
-    file_in_inboxes(recipients, prepared, received_at, report)
+def _file(recipients: list[Account], prepared: Arrival, envelope: Envelope, report: Report | None) -> None:
+    if not envelope.is_junk:
+        file_in_inboxes(recipients, prepared, envelope.received_at, report)
+        return
+    refused = file_as_junk((account.id for account in recipients), prepared, envelope.received_at)
+    if refused:
+        raise NotAllTookIt(refused)
+
+
+def _reported_to(envelope: Envelope) -> str:
+    """Return who hears of a failure: nobody of one with junk, whose sender is somebody else (backscatter)."""
+    return "" if envelope.is_junk else envelope.reverse_path
 
 
 def file_in_inboxes(

@@ -88,6 +88,8 @@ def public_key(name: str, records: KeyRecords) -> PublicKey:
 
     Of several records the first that is one is taken. Source: RFC 6376 3.6.2.2.
     """
+    if not name:
+        raise KeyProblem("permerror", "selector or domain is no name")
     found = records.get(name)
     if found is None:
         raise KeyProblem("temperror", "key could not be looked up")

@@ -13,8 +13,10 @@ from appliance.mailauth.letter import HEADER_BYTES_MAX
 
 NAME = "Authentication-Results"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&'*+./@^_`|~:-]+")
+SIGNS_NAME = "X-Junk-Signs"
+"""Ours alone: what spoke against the message, with the sum."""
 _FIELD = re.compile(
-    rb"^authentication-results[ \t]*:((?:[^\n]|\n(?=[ \t]))*+)\n", re.IGNORECASE | re.MULTILINE
+    rb"^(authentication-results|x-junk-signs)[ \t]*:((?:[^\n]|\n(?=[ \t]))*+)\n", re.IGNORECASE | re.MULTILINE
 )
 _COMMENT_PARTS = re.compile(r'"(?:[^"\\]|\\.)*+"?|\\.|[()]|[^"\\()]+', re.S)
 VALUE_CHARS_MAX = 255

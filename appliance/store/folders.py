@@ -12,7 +12,7 @@ from appliance import db
 from appliance.db.tables import Account
 from appliance.db.tables import Folder as Row
 from appliance.errors import Conflict, Denied, InvalidInput, NotFound, QuotaExceeded
-from appliance.items.folder import SPECIAL_FOLDERS, Folder, FolderType
+from appliance.items.folder import JUNK_NAME, SPECIAL_FOLDERS, Folder, FolderType
 from appliance.store import limits, modseq
 from appliance.store.rows import FOLDER_COLUMNS, folder_of
 from appliance.store.statement import Statement
@@ -72,6 +72,11 @@ def by_name(account_id: int, name: str, parent_id: int = 0) -> Folder | None:
         if folder.parent_id == parent_id and _folded(folder.name) == wanted:
             return folder
     return None
+
+
+def junk(account_id: int) -> Folder:
+    """Return the folder for unwanted mail, made again if its owner has removed it. Needs a transaction."""
+    return by_name(account_id, JUNK_NAME) or create(account_id, 0, JUNK_NAME, FolderType.USER_MAIL)
 
 
 def changes_since(account_id: int, since: int) -> list[Folder]:

@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "phone": {"phone", "wbxml"},
     "cli": BASE | VALUES | FORMATS | STORAGE | SERVICES | {"net", "cli", "phone"},
 }
-PURE_PACKAGES = ("wbxml", "smtp", "mime", "items")
+PURE_PACKAGES = ("wbxml", "smtp", "mime", "mailauth", "items")
 PURE_EAS = ("sync_key", "sync_delta", "sync_options", "sync_request", "request", "content", "search_query")
 IMPURE = {"socket", "flask", "gevent", "peewee", "redis", "requests", "http", "ssl", "time", "os"}
 

@@ -15,6 +15,7 @@ from appliance.smtp.session_config import SessionConfig, SessionKind
 from smtpd.conversation import Stores
 from smtpd.listeners import Listener
 from smtpd.port import Deadlines, Port
+from smtpd.screening import Screening
 from smtpd.services import RecipientVerdict
 from smtpd.spool import SpoolBudget
 from smtpd.tls import TlsSource
@@ -110,12 +111,13 @@ def edge(
     budget_bytes: int = 50_000_000,
     host: str = "127.0.0.1",
     deadlines: Deadlines | None = None,
+    screening: Screening | None = None,
 ) -> Iterator[Edge]:
-    """Listen on a free port inside the block."""
+    """Listen on a free port inside the block. screening: with it, loopback is a stranger like others."""
     if deadlines is not None:
         port = replace(port, deadlines=deadlines)
     services, budget = MemoryServices(), SpoolBudget(budget_bytes)
-    listener = Listener(port, bind(f"{host}:0"), Stores(services, budget), certificate)
+    listener = Listener(port, bind(f"{host}:0"), Stores(services, budget, screening=screening), certificate)
     listener.start()
     try:
         yield Edge(listener, services, budget)

@@ -1,0 +1,246 @@
+"""What becomes of strangers' mail: refused as its domain asks, junk by the sum of signs, or taken."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+import gevent
+import pytest
+
+from appliance.items.envelope import Envelope
+from appliance.net.resolver import LookupUnavailable, NameNotFound
+from appliance.settings import Filter, Reception
+from smtpd import screening as module
+from smtpd.screening import Screening, Verdict
+from smtpd.sender_dns import SenderDns
+from tests.clients.dialog import HOSTNAME
+from tests.fixtures.signer import Signer
+from tests.fixtures.strangers import Zones, everybody
+
+CLIENT, OTHER = "192.0.2.1", "198.51.100.7"
+SIGNER, LIST = Signer("example.net"), Signer("lists.example.org", "s2")
+ZONES: Zones = {
+    "example.net": {"TXT": ["v=spf1 ip4:192.0.2.0/28 -all"]},
+    "_dmarc.example.net": {"TXT": ["v=DMARC1; p=reject"]},
+    SIGNER.name: {"TXT": [SIGNER.record]},
+    LIST.name: {"TXT": [LIST.record]},
+    "mild.example.org": {"TXT": ["v=spf1 -all"]},
+    "_dmarc.mild.example.org": {"TXT": ["v=DMARC1; p=quarantine"]},
+    "half.example.org": {},
+    "_dmarc.half.example.org": {"TXT": ["v=DMARC1; p=reject; pct=30"]},
+    "_dmarc.away.example.org": None,
+    "1.2.0.192.in-addr.arpa": {"PTR": ["mx.example.net"]},
+    "mx.example.net": {"A": ["192.0.2.1"]},
+}
+LETTER = (
+    b"From: Ada <ada@example.net>\r\nTo: mia@example.com\r\nSubject: plans\r\nDate: x\r\n"
+    b"Message-ID: <1@x>\r\n\r\nHello.\r\n"
+)
+
+
+def judged(
+    screening: Screening,
+    raw: bytes,
+    *,
+    ip: str = CLIENT,
+    sender: str = "ada@example.net",
+    helo: str = "mx.example.net",
+) -> Verdict:
+    """Let a stranger send a message."""
+    visitor = screening.visitor(ip)
+    assert visitor is not None
+    try:
+        assert visitor.mail(sender, helo) is None
+        envelope = Envelope(
+            reverse_path=sender,
+            forward_paths=("mia@example.com",),
+            received_at=datetime.now(UTC),
+            helo=helo,
+            client_ip=ip,
+        )
+        return visitor.judge(envelope, raw)
+    finally:
+        visitor.leave()
+
+
+def as_from(address: str) -> bytes:
+    return LETTER.replace(b"ada@example.net", address.encode())
+
+
+def test_good_mail_is_taken_with_the_findings_in_front() -> None:
+    verdict = judged(everybody(ZONES), SIGNER.sign(LETTER))
+    assert (verdict.reply, verdict.is_junk) == (None, False)
+    assert verdict.raw == SIGNER.sign(LETTER)
+    assert (
+        verdict.fields
+        == (
+            f"Authentication-Results: {HOSTNAME};\r\n\tspf=pass smtp.mailfrom=example.net;\r\n"
+            "\tdkim=pass header.d=example.net header.s=s1;\r\n\tdmarc=pass header.from=example.net;\r\n"
+            "\tarc=none smtp.remote-ip=192.0.2.1;\r\n\tiprev=pass policy.iprev=192.0.2.1\r\n"
+            "X-Junk-Signs: 0.0 (none)\r\n"
+        ).encode()
+    )
+
+
+def test_what_a_domain_disowns_is_refused_unless_the_administrator_only_wants_to_know() -> None:
+    verdict = judged(everybody(ZONES), LETTER, ip=OTHER)
+    assert verdict.reply is not None
+    assert (verdict.reply.code, verdict.reply.enhanced) == (550, "5.7.26")
+    assert "example.net" in str(verdict.reply)
+    told = judged(everybody(ZONES, filter_=Filter(dmarc="report", junk_score=0)), LETTER, ip=OTHER)
+    assert (told.reply, told.is_junk) == (None, False)
+    assert b"dmarc=fail header.from=example.net" in told.fields
+
+
+def test_a_forged_from_with_a_good_envelope_is_refused() -> None:
+    zones = {**ZONES, "spammer.example": {"TXT": ["v=spf1 ip4:198.51.100.7 -all"]}}
+    verdict = judged(everybody(zones), LETTER, ip=OTHER, sender="me@spammer.example")
+    assert verdict.reply is not None
+
+
+def test_a_milder_policy_is_junk_and_a_share_is_a_share() -> None:
+    raw = as_from("ada@mild.example.org")
+    assert judged(everybody(ZONES), raw).is_junk
+    half = as_from("ada@half.example.org")
+    assert judged(everybody(ZONES, sample=29), half).reply is not None
+    beyond = judged(everybody(ZONES, sample=30), half)
+    assert (beyond.reply, beyond.is_junk) == (None, True)
+
+
+def test_a_list_we_believe_saves_what_it_has_seen_pass() -> None:
+    findings = "mx.lists.example.org; dmarc=pass header.from=example.net"
+    raw = LIST.seal(LETTER.replace(b"Hello.", b"Hello.\r\n-- a footer"), findings)
+    believed = everybody(ZONES, filter_=Filter(arc_sealers=("lists.example.org",)))
+    verdict = judged(believed, raw, ip=OTHER, sender="list@lists.example.org", helo="mx.example.net")
+    assert (verdict.reply, verdict.is_junk) == (None, False)
+    assert b'dmarc=fail reason="saved by arc"' in verdict.fields
+    assert judged(everybody(ZONES), raw, ip=OTHER).reply is not None, "a list nobody believes"
+    failed = LIST.seal(LETTER, findings.replace("dmarc=pass", "dmarc=fail"))
+    assert judged(believed, failed, ip=OTHER).reply is not None, "a list that saw it fail"
+    broken = raw.replace(b"a footer", b"an advert")
+    assert judged(believed, broken, ip=OTHER).reply is not None, "a chain that is broken"
+
+
+def test_results_under_our_name_are_not_let_in() -> None:
+    forged = f"Authentication-Results: {HOSTNAME}; dkim=pass header.d=bank.example\r\n".encode()
+    verdict = judged(everybody(ZONES), forged + LETTER)
+    assert verdict.raw == LETTER
+
+
+def test_signs_add_up_and_none_decides_alone() -> None:
+    zones = {**ZONES, "plain.example": {"TXT": ["v=spf1 -all"]}}
+    raw = as_from("ada@plain.example")
+    one = judged(everybody(zones), raw, sender="a@plain.example")
+    assert b"X-Junk-Signs: 2.5 (spf_fail)" in one.fields
+    assert not one.is_junk
+    all_ = judged(
+        everybody(zones), raw.replace(b"Date: x\r\n", b""), ip=OTHER, sender="a@plain.example", helo="pc"
+    )
+    assert b"X-Junk-Signs: 5.5 (spf_fail, no_reverse_name, no_date, helo_not_a_name)" in all_.fields
+    assert all_.is_junk
+    never = everybody(zones, filter_=Filter(junk_score=0))
+    assert not judged(never, raw, ip=OTHER, sender="a@plain.example", helo=HOSTNAME).is_junk
+
+
+def test_a_dns_in_trouble_neither_refuses_nor_loses_mail() -> None:
+    dark = dict.fromkeys(("example.net", "_dmarc.example.net", SIGNER.name, "1.2.0.192.in-addr.arpa"))
+    verdict = judged(everybody(dark), SIGNER.sign(LETTER))
+    assert (verdict.reply, verdict.is_junk) == (None, False)
+    for word in (b"spf=temperror", b"dkim=temperror", b"dmarc=temperror", b"iprev=temperror"):
+        assert word in verdict.fields
+
+
+class Hanging:
+    """A resolver that never answers."""
+
+    def resolve(self, name: str, record_type: str) -> tuple[str, ...]:
+        gevent.sleep(60)
+        raise NameNotFound(name)
+
+
+def test_a_dns_that_hangs_costs_its_deadline_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHECKS_S", 0.2)
+    monkeypatch.setattr(module, "POLICY_S", 0.2)
+    screening = everybody({})
+    screening.dns = SenderDns(Hanging())
+    began = time.monotonic()
+    verdict = judged(screening, SIGNER.sign(LETTER))
+    assert time.monotonic() - began < 20
+    assert (verdict.reply, verdict.is_junk) == (None, False)
+    assert b"spf=temperror" in verdict.fields
+    assert b"dmarc=temperror" in verdict.fields
+
+
+class Counting:
+    """A resolver in trouble that counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def resolve(self, name: str, record_type: str) -> tuple[str, ...]:
+        self.count += 1
+        raise LookupUnavailable(name)
+
+
+def test_trouble_is_remembered_for_a_while() -> None:
+    resolver, now = Counting(), [0.0]
+    dns = SenderDns(resolver, lambda: now[0])
+    for seconds, asked in ((0, 1), (59, 1), (61, 2)):
+        now[0] = seconds
+        with pytest.raises(module.LookupFailed):
+            dns.lookup("example.net", "TXT")
+        assert resolver.count == asked
+
+
+def test_one_message_may_ask_only_so_much() -> None:
+    many: dict[str, dict[str, Sequence[str]]] = {}
+    raw = LETTER
+    for n in range(8):
+        signer = Signer(f"d{n}.example.net", f"k{n}")
+        raw = signer.sign(raw)
+    screening = everybody({**ZONES, **many})
+    lookup = screening.dns.limited(3)
+    for n in range(3):
+        assert lookup(f"n{n}.example.net", "TXT") == ()
+    with pytest.raises(module.LookupFailed):
+        lookup("n4.example.net", "TXT")
+    assert judged(screening, raw).fields.count(b"dkim=") == 8
+
+
+def test_a_large_message_is_verified_beside_the_hub() -> None:
+    raw = SIGNER.sign(LETTER + b"line of text\r\n" * 20_000)
+    assert b"dkim=pass" in judged(everybody(ZONES), raw).fields
+
+
+def test_known_clients_are_left_alone() -> None:
+    screening = everybody(ZONES)
+    assert screening.visitor("127.0.0.1") is not None
+    screening.config = replace(screening.config, unchecked=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
+    assert screening.visitor("127.0.0.1") is None
+    assert screening.visitor("::1") is None
+    assert screening.visitor("127.0.0.1".replace("127", "128")) is not None
+
+
+def test_a_network_has_its_allowance() -> None:
+    screening = everybody(
+        ZONES,
+        reception=Reception(
+            messages_per_minute_max=2, recipients_per_minute_max=3, unknown_recipients_per_hour_max=2
+        ),
+    )
+    first, neighbour, stranger = (screening.visitor(ip) for ip in (CLIENT, "192.0.2.77", OTHER))
+    assert first is not None and neighbour is not None and stranger is not None
+    assert first.mail("a@example.net", "x.example") is None
+    assert neighbour.mail("a@example.net", "x.example") is None
+    refused = first.mail("a@example.net", "x.example")
+    assert refused is not None and refused.code == 451
+    assert stranger.mail("a@example.net", "x.example") is None
+    assert [first.recipient() is None for _ in range(4)] == [True, True, True, False]
+    for _ in range(2):
+        stranger.named_nobody()
+    harvested = stranger.recipient()
+    assert harvested is not None and harvested.code == 421
+    for visitor in (first, neighbour, stranger):
+        visitor.leave()
