@@ -15,8 +15,7 @@ PIECE_BYTES: Final = 262_144
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_SPACES = re.compile(rb"[ \t]+")
-_SPACES_AT_END = re.compile(rb"[ \t]+\r\n")
+_SPACES = re.compile(rb"[ \t]++")  # before anything looks for their end: linear for a line of blanks
 _EMPTY_LINES_AT_END = re.compile(rb"(?:\r\n)+\Z")
 
 
@@ -54,7 +53,7 @@ def relaxed_body_hash(raw: bytes, body_start: int) -> bytes:
     digest = hashlib.sha256()
     held = b""  # empty lines, which count only when something follows
     for piece in _whole_lines(raw, body_start):
-        lines = _SPACES.sub(b" ", _SPACES_AT_END.sub(b"\r\n", piece))
+        lines = _SPACES.sub(b" ", piece).replace(b" \r\n", b"\r\n")
         tail = _EMPTY_LINES_AT_END.search(lines)
         is_blank = tail is not None and tail.start() == 0
         # The first CRLF of the tail ends the last line that has something in it.
