@@ -553,6 +553,22 @@ class SentClientId(Base):
         indexes = ((("created_at",), False),)
 
 
+class MeetingAnswer(Base):
+    """What an account answered to a meeting last, under each of its names. See `delivery.invitations`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    meeting = peewee.BlobField()  # SHA-256 of the UID, which may be longer than an index allows
+    instance = peewee.TextField()  # original start of an occurrence, 20260414T070000Z; "" for all of it
+    attendee = peewee.TextField()
+    participation = peewee.TextField()  # ACCEPTED | TENTATIVE | DECLINED
+    digest = peewee.BlobField()  # of all that was said, and of the version of the invitation
+    is_sent = peewee.BooleanField()  # whether the organizer was told by mail
+    answered_at = UtcField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "meeting", "instance", "attendee")
+
+
 class DevicePolicy(Base):
     """A named set of values that phones are asked to apply. See `devices.policies`."""
 
@@ -701,6 +717,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     Device,
     SyncState,
     SentClientId,
+    MeetingAnswer,
     DevicePolicy,
     AccountPolicy,
     DeviceRule,

@@ -154,6 +154,15 @@ class ItemOperations(IntEnum):
     ACCESS_DENIED = 16
 
 
+class MeetingResponse(IntEnum):
+    """MS-ASCMD 2.2.3.177.9 Status (MeetingResponse)."""
+
+    SUCCESS = 1
+    INVALID_REQUEST = 2
+    MAILBOX_ERROR = 3
+    SERVER_ERROR = 4
+
+
 class SearchStore(IntEnum):
     """MS-ASCMD 2.2.3.177.14 Status (Search), of the Store element; the command's own is 1."""
 

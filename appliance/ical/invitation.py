@@ -20,6 +20,7 @@ from appliance.ical.zones import (
 )
 
 UID_LENGTH_MAX = 1_000
+ATTENDEES_MAX = 1_000
 _MOMENT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})(Z?))?")
 _DURATION = re.compile(
     r"([+-]?)P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,7})S)?)?"
@@ -53,7 +54,10 @@ class Recurrence:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """One event. Moments are aware UTC; `reminder_s` seconds before the start."""
+    """One event. Moments are aware UTC; `reminder_s` seconds before the start.
+
+    original: of a COUNTER, the time that the organizer had set; start and end are what is proposed.
+    """
 
     method: str
     uid: str
@@ -64,8 +68,10 @@ class Invitation:
     summary: str
     location: str
     organizer: Person | None
+    attendees: tuple[Person, ...]
     recurrence_id: datetime | None
     recurrence: Recurrence | None
+    excluded: frozenset[datetime]
     is_series: bool
     reminder_s: int | None
     is_response_requested: bool
@@ -73,18 +79,35 @@ class Invitation:
     busy_status: int
     sequence: int
     disallows_counter: bool
+    original: tuple[datetime, datetime] | None
     rules: Rules
 
 
 def read_invitation(text: str) -> Invitation | None:
     """Return the event of a calendar, None when it has none with a start; never raises."""
     calendar = read(text)
-    events = [] if calendar is None else calendar.all("VEVENT")
-    if calendar is None or not events:
-        return None
-    event = next((e for e in events if e.get("RECURRENCE-ID") is None), events[0])
+    event = None if calendar is None else main_event(calendar)
+    return None if calendar is None or event is None else of_event(calendar, event)
+
+
+def main_event(calendar: Component) -> Component | None:
+    """Return the event a calendar is about: the series rather than one of its exceptions."""
+    events = calendar.all("VEVENT")
+    return next((e for e in events if e.get("RECURRENCE-ID") is None), events[0] if events else None)
+
+
+def of_event(calendar: Component, event: Component) -> Invitation | None:
+    """Return what an event of a calendar says, None when it has no start; never raises."""
     try:
         return _invitation(calendar, event)
+    except (ValueError, OverflowError):
+        return None
+
+
+def moment_of(found: Property | None, calendar: Component) -> datetime | None:
+    """Return a DATE or DATE-TIME of a calendar as UTC, None when it is neither; never raises."""
+    try:
+        return None if found is None else _moment(found, calendar)
     except (ValueError, OverflowError):
         return None
 
@@ -103,13 +126,15 @@ def _invitation(calendar: Component, event: Component) -> Invitation | None:
         uid=one_line(event.text("UID"), UID_LENGTH_MAX),
         start=start,
         end=max(start, end),
-        stamp=_optional(event.get("DTSTAMP"), calendar),
+        stamp=moment_of(event.get("DTSTAMP"), calendar),
         is_all_day=is_all_day,
         summary=one_line(event.text("SUMMARY")),
         location=one_line(event.text("LOCATION"), 1_024),
-        organizer=_organizer(event.get("ORGANIZER")),
-        recurrence_id=_optional(repeated, calendar),
+        organizer=_person(event.get("ORGANIZER")),
+        attendees=_attendees(event),
+        recurrence_id=moment_of(repeated, calendar),
         recurrence=_recurrence(rule, begins, calendar) if rule else None,
+        excluded=_excluded(event, calendar),
         is_series=bool(rule),
         reminder_s=_reminder(event),
         is_response_requested=_wants_answer(event),
@@ -117,6 +142,7 @@ def _invitation(calendar: Component, event: Component) -> Invitation | None:
         busy_status=_busy_status(event),
         sequence=int(event.text("SEQUENCE")) if event.text("SEQUENCE")[:9].isdecimal() else 0,
         disallows_counter=event.text("X-MICROSOFT-DISALLOW-COUNTER").upper() == "TRUE",
+        original=_original(event, calendar),
         rules=_rules(begins, calendar, start.year),
     )
 
@@ -132,13 +158,6 @@ def _rules(begins: Property, calendar: Component, year: int) -> Rules:
         return rules_of_zone(zone, year)
     component = _zone_component(name, calendar)
     return (rules_of_component(component) if component is not None else None) or UTC_RULES
-
-
-def _optional(found: Property | None, calendar: Component) -> datetime | None:
-    try:
-        return None if found is None else _moment(found, calendar)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _moment(found: Property, calendar: Component) -> datetime | None:
@@ -158,7 +177,7 @@ def _moment(found: Property, calendar: Component) -> datetime | None:
 
 
 def _end(event: Component, calendar: Component, start: datetime, *, is_all_day: bool) -> datetime:
-    end = _optional(event.get("DTEND"), calendar)
+    end = moment_of(event.get("DTEND"), calendar)
     if end is not None:
         return end
     length = _duration(event.text("DURATION"))
@@ -174,12 +193,32 @@ def _duration(text: str) -> timedelta | None:
     return min(length, _DAY_MAX) * (-1 if match[1] == "-" else 1)
 
 
-def _organizer(found: Property | None) -> Person | None:
+def _original(event: Component, calendar: Component) -> tuple[datetime, datetime] | None:
+    start, end = (moment_of(event.get(f"X-MS-OLK-ORIGINAL{which}"), calendar) for which in ("START", "END"))
+    return None if start is None or end is None else (start, end)
+
+
+def _person(found: Property | None) -> Person | None:
     if found is None:
         return None
     value = found.value.strip()
     address = value[7:] if value[:7].lower() == "mailto:" else value
     return Person(one_line(found.parameters.get("CN", ""), 256), one_line(address, 254))
+
+
+def _attendees(event: Component) -> tuple[Person, ...]:
+    named = [found for found in event.properties if found.name == "ATTENDEE"][:ATTENDEES_MAX]
+    return tuple(person for person in map(_person, named) if person is not None)
+
+
+def _excluded(event: Component, calendar: Component) -> frozenset[datetime]:
+    dates = [
+        Property(found.name, value, found.parameters)
+        for found in event.properties
+        if found.name == "EXDATE"
+        for value in found.value.split(",")
+    ]
+    return frozenset(moment for date in dates if (moment := moment_of(date, calendar)) is not None)
 
 
 def _reminder(event: Component) -> int | None:
@@ -219,7 +258,7 @@ def _recurrence(rule: str, begins: Property, calendar: Component) -> Recurrence 
     weekday = 1 << (date(int(local[1]), int(local[2]), int(local[3])).isoweekday() % 7)
     interval = min(max(_number(values.get("INTERVAL", "")) or 1, 1), 999)
     until = values.get("UNTIL", "")
-    ends = _optional(Property("UNTIL", until, begins.parameters), calendar) if until else None
+    ends = moment_of(Property("UNTIL", until, begins.parameters), calendar) if until else None
     count = _number(values.get("COUNT", ""))
     occurrences = min(count, 999) if count and count > 0 else None
     until_at = None if occurrences else ends

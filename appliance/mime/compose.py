@@ -81,12 +81,17 @@ def compose_reply(
 
 
 def compose_forward(
-    new_raw: bytes, original_raw: bytes, *, original_structure: Structure | None = None
+    new_raw: bytes,
+    original_raw: bytes,
+    *,
+    original_structure: Structure | None = None,
+    occurrence: str | None = None,
 ) -> bytes:
     """Return the device's forward with the original's text and attachments; raises MalformedHeader.
 
     An invitation goes along as it came: who gets it can put it into a calendar of their own. A sealed
     original goes along whole, as message/rfc822. A sealed new message is returned unchanged.
+    occurrence: the calendar that invites to one occurrence, to go instead of the invitation.
     """
     new = scan(new_raw)
     if _is_sealed(new):
@@ -97,9 +102,11 @@ def compose_forward(
         return wrap_in_mixed(message, [], [_as_attachment(original_raw)]).to_bytes()
     raw = message.to_bytes()
     quoted = _quoted(raw, scan(raw), quote_for_forward(original_raw, original))
-    return _with_parts(
-        quoted, original_raw, original, [*_invitation(original_raw, original), *original.attachments]
-    )
+    if occurrence is None:
+        numbers = [*_invitation(original_raw, original), *original.attachments]
+        return _with_parts(quoted, original_raw, original, numbers)
+    whole = open_message(_with_parts(quoted, original_raw, original, original.attachments))
+    return wrap_in_mixed(whole, [], [text_part("text/calendar; method=REQUEST", occurrence)]).to_bytes()
 
 
 def _invitation(raw: bytes, structure: Structure) -> list[str]:

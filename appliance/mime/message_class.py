@@ -63,9 +63,11 @@ def _meeting_class(raw: bytes, part: Part) -> str:
     if not method:
         found = _METHOD.search(text)
         method = found[1].upper() if found else b""
+    answers = _PARTSTAT.findall(text)
     if method == b"REPLY":
-        answer = _PARTSTAT.search(text)
-        kind = _ANSWERS.get(answer[1].upper()) if answer else None
+        kind = _ANSWERS.get(answers[0].upper()) if answers else None
+    elif method == b"COUNTER" and len(answers) == 1:  # with several it is not known who speaks
+        kind = _ANSWERS.get(answers[0].upper(), _MEETINGS[method])
     else:
         kind = _MEETINGS.get(method)
     return MEETING + kind if kind else NOTE

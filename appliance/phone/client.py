@@ -199,6 +199,19 @@ class Phone(Device):
         source = Source(folder_id, server_id)
         return self._compose(ComposeMail.SmartForward, mime, client_id, save, source, replace, lose)
 
+    def meeting_response(
+        self, folder_id: str, server_id: str, response: int, *, lose: Lose | None = None
+    ) -> str | None:
+        """Answer an invitation (1 accept, 2 tentatively, 3 decline); return the meeting's ServerId, if any.
+
+        From 16.0 on the server tells the organizer; before, whoever calls this sends the mail.
+        """
+        document = documents.meeting_response(
+            folder_id, server_id, response, sends=self.session.sends_meeting_mail
+        )
+        reply = self.command("MeetingResponse", document, lose=lose)
+        return operations.meeting_answered(document_of(reply, "MeetingResponse"))
+
     def _compose(
         self,
         tag: Tag,

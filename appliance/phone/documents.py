@@ -16,6 +16,7 @@ from appliance.wbxml.codepages import (
     FolderHierarchy,
     GetItemEstimate,
     ItemOperations,
+    MeetingResponse,
     Move,
     Ping,
     Provision,
@@ -120,6 +121,18 @@ def move_items(moves: Iterable[tuple[str, str, str]]) -> Element:
     return Move.MoveItems(
         Move.Move(Move.SrcMsgId(item), Move.SrcFldId(source), Move.DstFldId(destination))
         for item, source, destination in moves
+    )
+
+
+def meeting_response(folder_id: str, server_id: str, response: int, *, sends: bool) -> Element:
+    """MeetingResponse to one invitation: 1 accepts, 2 does so tentatively, 3 declines; sends since 16.0."""
+    return MeetingResponse.MeetingResponse(
+        MeetingResponse.Request(
+            MeetingResponse.UserResponse(response),
+            MeetingResponse.CollectionId(folder_id),
+            MeetingResponse.RequestId(server_id),
+            MeetingResponse.SendResponse() if sends else None,
+        )
     )
 
 

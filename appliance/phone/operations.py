@@ -1,4 +1,4 @@
-"""Reading the answers of Ping, GetItemEstimate, MoveItems, ItemOperations and Settings. Pure.
+"""Reading the answers of the commands that are not about keys. Pure.
 
 Each function takes the answer's document and returns plain values, or raises StatusError (the server
 says no) or ProtocolError (the answer is not one).
@@ -14,6 +14,7 @@ from appliance.wbxml.codepages import (
     AirSyncBase,
     GetItemEstimate,
     ItemOperations,
+    MeetingResponse,
     Move,
     Ping,
     Settings,
@@ -101,6 +102,15 @@ def moves(answer: Element) -> dict[str, tuple[int, str | None]]:
         )
         for response in answer.find_all(Move.Response)
     }
+
+
+def meeting_answered(answer: Element) -> str | None:
+    """Return the ServerId of the meeting in the calendar, None when there is none; raises StatusError."""
+    result = answer.require(MeetingResponse.Result)
+    status = result.int_of(MeetingResponse.Status, 0)
+    if status != OK:
+        raise StatusError("MeetingResponse", status)
+    return result.text_of(MeetingResponse.CalendarId)
 
 
 def item(answer: Element, parts: tuple[bytes, ...]) -> FetchedItem:

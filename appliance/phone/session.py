@@ -66,6 +66,11 @@ class Session:
         return self.version_number >= 140
 
     @property
+    def sends_meeting_mail(self) -> bool:
+        """True for 16.0 and later: the server, not the phone, writes to organizers and attendees."""
+        return self.version_number >= 160
+
+    @property
     def version_number(self) -> int:
         """The version times ten, as the base64 query writes it."""
         return int(self.version.replace(".", ""))

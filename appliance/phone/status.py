@@ -121,6 +121,11 @@ BY_COMMAND: dict[str, dict[int, str]] = {
         5: "failed: locked or more than one destination",
         7: "locked, retry",
     },
+    "MeetingResponse": {
+        2: "no invitation that can be answered like this",
+        3: "mailbox error, retry",
+        4: "server error",
+    },
     "ItemOperations": {
         2: "protocol error",
         3: "server error",

@@ -29,6 +29,13 @@ def get(account_id: int, item_id: int) -> Message:
     return message_of(row)
 
 
+def current(account_id: int, item_id: int) -> Message:
+    """Return a message wherever it was moved since somebody heard of it under this id; raises NotFound."""
+    while (gone := tombstone(account_id, item_id)) is not None and gone.moved_to is not None:
+        item_id = gone.moved_to
+    return get(account_id, item_id)
+
+
 def in_folder(account_id: int, folder_id: int, item_id: int) -> Message:
     """Return one message of the account that lies in that folder; raises NotFound."""
     message = get(account_id, item_id)

@@ -8,12 +8,13 @@ does not exist. `changed_by` is the `Device.id` whose Sync made the change, None
 
 from appliance.store.filing import file, file_for_all, replace
 from appliance.store.leaving import delete, delete_folder, discard, empty_folder, move
-from appliance.store.lookup import content, contents, get, in_folder, list_page, raw, tombstone
+from appliance.store.lookup import content, contents, current, get, in_folder, list_page, raw, tombstone
 from appliance.store.state import set_categories, set_flag, set_last_verb, set_read
 
 __all__ = [
     "content",
     "contents",
+    "current",
     "delete",
     "delete_folder",
     "discard",

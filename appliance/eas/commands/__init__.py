@@ -12,6 +12,7 @@ from appliance.eas.commands import (
     get_hierarchy,
     get_item_estimate,
     item_operations,
+    meeting_response,
     move_items,
     ping,
     provision,
@@ -23,8 +24,7 @@ from appliance.eas.commands import (
     sync,
     validate_cert,
 )
-from appliance.eas.context import Command, Context
-from appliance.eas.status import Common, ProtocolError
+from appliance.eas.context import Command
 from appliance.wbxml.codepages import (
     AirSync,
     ComposeMail,
@@ -44,10 +44,6 @@ from appliance.wbxml.codepages import (
 from appliance.wbxml.element import Element
 
 __all__ = ["COMMANDS", "EARLY_COMMANDS", "Command"]
-
-
-def _unsupported(context: Context, _request: Element | None) -> None:
-    raise ProtocolError(Common.COMMAND_NOT_SUPPORTED, f"{context.request.command} is not available")
 
 
 def _no_document(status: int) -> Element:
@@ -97,7 +93,7 @@ _TABLE = (
     Command("Find", find.handle, lambda s: Find.Find(Find.Status(s))),
     Command(
         "MeetingResponse",
-        _unsupported,
+        meeting_response.handle,
         lambda s: MeetingResponse.MeetingResponse(MeetingResponse.Result(MeetingResponse.Status(s))),
     ),
     Command(

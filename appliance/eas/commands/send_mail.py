@@ -51,16 +51,21 @@ def check(context: Context, request: Element) -> ClientRequest:
     return identity
 
 
-def send(context: Context, request: Element, raw: bytes) -> None:
-    """Submit a message under the request's ClientId; raises ProtocolError with what the phone is told."""
+def send(context: Context, request: Element, raw: bytes, *, save_in_sent: bool | None = None) -> None:
+    """Submit a message under the request's ClientId; raises ProtocolError with what the phone is told.
+
+    save_in_sent: None does as the request says.
+    """
     identity = check(context, request)
+    if save_in_sent is None:
+        save_in_sent = request.flag_of(ComposeMail.SaveInSentItems)
     try:
         outcome = submission.submit(
             context.account,
             raw,
             hostname=context.world.hostname(),
             now=context.now,
-            save_in_sent=request.flag_of(ComposeMail.SaveInSentItems),
+            save_in_sent=save_in_sent,
             request=identity,
         )
     except NoRecipients as error:

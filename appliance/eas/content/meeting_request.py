@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 
 from appliance.eas.versions import at_least
 from appliance.ical.invitation import Invitation, Recurrence, read_invitation
+from appliance.ical.writing import compact
 from appliance.ical.zones import Rules, Switch
 from appliance.mime.addresses import Address, format_addresses_for_display
 from appliance.mime.body import leaf_text
 from appliance.mime.structure import Structure
-from appliance.wbxml.codepages import AirSyncBase, Calendar, Email, Email2
+from appliance.wbxml.codepages import AirSyncBase, Calendar, Email, Email2, MeetingResponse
 from appliance.wbxml.element import Element
 
 CLASS = "IPM.SCHEDULE.MEETING."
@@ -80,10 +81,11 @@ def _system_time(switch: Switch | None) -> bytes:
 def _children(invitation: Invitation, received_at: datetime, version: str) -> Iterator[Element]:
     """Yield the children in the order clients know."""
     is_exception = invitation.recurrence_id is not None
+    start, end = invitation.original or (invitation.start, invitation.end)
     yield Email.AllDayEvent(invitation.is_all_day)
-    yield Email.StartTime(_date_time(invitation.start))
+    yield Email.StartTime(_date_time(start))
     yield Email.DtStamp(_date_time(invitation.stamp or received_at))
-    yield Email.EndTime(_date_time(invitation.end))
+    yield Email.EndTime(_date_time(end))
     yield Email.InstanceType(_EXCEPTION if is_exception else _SERIES if invitation.recurrence else _SINGLE)
     if invitation.location:
         yield _location(invitation.location, version)
@@ -109,6 +111,9 @@ def _children(invitation: Invitation, received_at: datetime, version: str) -> It
         yield Email2.MeetingMessageType(0)
     if at_least(version, "16.0"):
         yield Calendar.UID(invitation.uid)
+    if invitation.method == "COUNTER":
+        yield MeetingResponse.ProposedStartTime(compact(invitation.start))
+        yield MeetingResponse.ProposedEndTime(compact(invitation.end))
 
 
 def _location(text: str, version: str) -> Element:

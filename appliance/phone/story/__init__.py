@@ -5,7 +5,7 @@ read from the Story. The steps talk to the server only through `Phone`, and to S
 """
 
 from appliance.phone.steps import Step
-from appliance.phone.story import answer, arrival, setup
+from appliance.phone.story import answer, arrival, meeting, setup
 from appliance.phone.story.letters import Postman
 from appliance.phone.story.teller import Story
 
@@ -31,6 +31,9 @@ STEPS: tuple[Step[Story], ...] = (
     Step("repeat", "A repeat is not sent", answer.repeat_is_refused, ("reply",)),
     Step("sent", "Sent Items", answer.one_copy_sent, ("reply",)),
     Step("delete", "Deleted Items", answer.delete, ("deliver",)),
+    Step("invitation", "An invitation arrives", meeting.invitation_arrives, ("sync",)),
+    Step("accept", "MeetingResponse", meeting.accept, ("invitation",)),
+    Step("organizer", "The organizer hears it once", meeting.organizer_hears, ("accept",)),
     Step("settings", "Settings", answer.settings),
     Step("tidy-up", "The traces are removed", answer.tidy_up, ("folder-sync",)),
 )

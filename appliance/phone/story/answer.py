@@ -3,12 +3,11 @@
 import time
 
 from appliance.phone.changes import Delete
-from appliance.phone.client import Phone
 from appliance.phone.errors import ProtocolError, StatusError
-from appliance.phone.mailbox import DELETED_ITEMS, INBOX, SENT_ITEMS, Folder
+from appliance.phone.mailbox import DELETED_ITEMS, INBOX, SENT_ITEMS
 from appliance.phone.steps import Skip
 from appliance.phone.story import letters
-from appliance.phone.story.teller import MAIL, Story
+from appliance.phone.story.teller import MAIL, Story, folder_of, with_token
 
 POLL_PAUSE_S = 0.1
 MESSAGE_PREVIOUSLY_SENT = 118
@@ -25,9 +24,9 @@ def answer_arrives(story: Story) -> str:
     reader = story.peer or story.phone
     if story.peer:
         reader.folder_sync()
-    inbox = _folder(reader, INBOX).id
+    inbox = folder_of(reader, INBOX).id
     deadline = time.monotonic() + story.timeout_s
-    while not (found := _with_token(reader, inbox, story.token, "Re: ")):
+    while not (found := with_token(reader, inbox, story.token, "Re: ")):
         if time.monotonic() > deadline:
             raise ProtocolError(f"Sync: the answer did not reach {reader.address}")
         time.sleep(POLL_PAUSE_S)
@@ -41,7 +40,7 @@ def one_copy_sent(story: Story) -> str:
     """Wait for the copy in Sent Items and count."""
     sent = story.folder(SENT_ITEMS)
     deadline = time.monotonic() + story.timeout_s
-    while not (found := _with_token(story.phone, sent, story.token, "Re: ")):
+    while not (found := with_token(story.phone, sent, story.token, "Re: ")):
         if time.monotonic() > deadline:
             raise ProtocolError("Sync: no copy in Sent Items")
         time.sleep(POLL_PAUSE_S)
@@ -75,7 +74,7 @@ def delete(story: Story) -> str:
     story.phone.delete(story.inbox, story.message_id)
     if story.message_id in story.phone.mailbox.collection(story.inbox).items:
         raise ProtocolError("Sync: the message is still in the Inbox")
-    found = _with_token(story.phone, story.folder(DELETED_ITEMS), story.token, "")
+    found = with_token(story.phone, story.folder(DELETED_ITEMS), story.token, "")
     if story.raw and len(found) != 1:
         raise ProtocolError(f"Sync: {len(found)} copies in Deleted Items")
     return "moved to Deleted Items"
@@ -95,7 +94,7 @@ def tidy_up(story: Story) -> str:
     for reader in filter(None, (story.phone, story.peer)):
         for type_ in (INBOX, SENT_ITEMS, DELETED_ITEMS):
             if folder := reader.mailbox.of_type(type_):
-                found = _with_token(reader, folder.id, story.token, "")
+                found = with_token(reader, folder.id, story.token, "")
                 if found:
                     reader.sync(
                         folder.id, [Delete(item) for item in found], options=MAIL, deletes_as_moves=False
@@ -105,21 +104,3 @@ def tidy_up(story: Story) -> str:
     if surprises:
         raise ProtocolError(f"the answers contradicted each other {len(surprises)} times: {surprises[0]}")
     return f"{count} messages removed, no contradiction in any answer"
-
-
-def _with_token(reader: Phone, folder_id: str, token: str, prefix: str) -> list[str]:
-    """Synchronise a folder and return the ServerIds of the story's messages in it."""
-    reader.sync(folder_id, options=MAIL)
-    items = reader.mailbox.collection(folder_id).items
-    return [
-        server_id
-        for server_id, item in items.items()
-        if token in str(item.get("Subject", "")) and str(item.get("Subject", "")).startswith(prefix)
-    ]
-
-
-def _folder(reader: Phone, type_: str) -> Folder:
-    folder = reader.mailbox.of_type(type_)
-    if folder is None:
-        raise ProtocolError(f"{reader.address} has no folder of type {type_}")
-    return folder

@@ -6,6 +6,7 @@ Owns the text of test messages and the SMTP dialog of one delivery, with the mom
 import smtplib
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
@@ -16,6 +17,8 @@ HELO_NAME = "localhost"
 SUBJECT = "Phone check"
 BODY = "This message was made by the simulated phone. It can be deleted: ü €."
 ANSWER = "The answer of the simulated phone."
+MEETING = "Phone check meeting"
+MEETING_IN_DAYS = 30
 ATTACHMENT_NAME = "check.bin"
 ATTACHMENT = bytes(range(256)) * 40
 """Every byte value, so that a transfer encoding that loses one shows."""
@@ -36,6 +39,49 @@ def answer(sender: str, recipient: str, token: str) -> bytes:
     """Return the new text of an answer; the server appends the original."""
     message = _new(sender, recipient, f"Re: {SUBJECT} {token}")
     message.set_content(f"{ANSWER}\n")
+    return message.as_bytes()
+
+
+def invitation(organizer: str, attendee: str, token: str) -> bytes:
+    """Return an invitation to a meeting of half an hour, a month from now."""
+    start = datetime.now(UTC).replace(minute=0, second=0) + timedelta(days=MEETING_IN_DAYS)
+    return _with_calendar(
+        _new(organizer, attendee, f"{MEETING} {token}"),
+        "REQUEST",
+        *_meeting(organizer, token),
+        f"ATTENDEE;RSVP=TRUE;PARTSTAT=NEEDS-ACTION:mailto:{attendee}",
+        f"DTSTART:{start:%Y%m%dT%H%M%SZ}",
+        "DURATION:PT30M",
+    )
+
+
+def acceptance(organizer: str, attendee: str, token: str) -> bytes:
+    """Return the answer to `invitation`, as phones mail it themselves up to 14.1."""
+    return _with_calendar(
+        _new(attendee, organizer, f"Accepted: {MEETING} {token}"),
+        "REPLY",
+        *_meeting(organizer, token),
+        f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{attendee}",
+    )
+
+
+def _meeting(organizer: str, token: str) -> tuple[str, ...]:
+    return (
+        f"UID:{token}@phone-check.example",
+        f"DTSTAMP:{datetime.now(UTC):%Y%m%dT%H%M%SZ}",
+        f"ORGANIZER:mailto:{organizer}",
+        f"SUMMARY:{MEETING} {token}",
+        "SEQUENCE:0",
+    )
+
+
+def _with_calendar(message: EmailMessage, method: str, *event: str) -> bytes:
+    lines = (
+        *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//phone check//EN", f"METHOD:{method}"),
+        *("BEGIN:VEVENT", *event, "END:VEVENT", "END:VCALENDAR"),
+    )
+    message.set_content(f"{MEETING}\n")
+    message.add_alternative("\r\n".join(lines) + "\r\n", subtype="calendar", params={"method": method})
     return message.as_bytes()
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "FolderUpdate",
     "GetItemEstimate",
     "ItemOperations",
+    "MeetingResponse",
     "MoveItems",
     "Ping",
     "Provision",

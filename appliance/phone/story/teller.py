@@ -1,4 +1,4 @@
-"""What the steps of the story share: the phones, the message they are about, the Ping that waits."""
+"""What the steps of the story share: the phones, the messages they are about, the Ping that waits."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from uuid import uuid4
 from appliance.phone.changes import BodyPreference, Options
 from appliance.phone.client import Phone
 from appliance.phone.errors import PhoneError, ProtocolError
-from appliance.phone.mailbox import INBOX
+from appliance.phone.mailbox import INBOX, Folder
 from appliance.phone.operations import PING_HEARTBEAT, PingAnswer
 from appliance.phone.story.letters import Postman
 
@@ -71,6 +71,8 @@ class Story:
     attachment: str = ""
     reply: bytes = b""
     reply_client_id: str = ""
+    invitation_id: str = ""
+    """ServerId of the invitation to a meeting."""
     held: HeldPing | None = None
     is_sent: bool = False
     accepted_at: float = 0.0
@@ -91,3 +93,22 @@ class Story:
     @property
     def inbox(self) -> str:
         return self.folder(INBOX)
+
+
+def with_token(reader: Phone, folder_id: str, token: str, prefix: str) -> list[str]:
+    """Synchronise a folder and return the ServerIds of the story's messages in it."""
+    reader.sync(folder_id, options=MAIL)
+    items = reader.mailbox.collection(folder_id).items
+    return [
+        server_id
+        for server_id, item in items.items()
+        if token in str(item.get("Subject", "")) and str(item.get("Subject", "")).startswith(prefix)
+    ]
+
+
+def folder_of(reader: Phone, type_: str) -> Folder:
+    """Return a default folder of a phone; raises ProtocolError when it has none."""
+    folder = reader.mailbox.of_type(type_)
+    if folder is None:
+        raise ProtocolError(f"{reader.address} has no folder of type {type_}")
+    return folder

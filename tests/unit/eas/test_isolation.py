@@ -20,6 +20,7 @@ from appliance.wbxml.codepages import (
     Email,
     GetItemEstimate,
     ItemOperations,
+    MeetingResponse,
     Move,
     Ping,
     Search,
@@ -32,7 +33,9 @@ MAIL = (
     b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
     b"--b\r\nContent-Type: text/plain\r\n\r\nprivate words\r\n"
     b"--b\r\nContent-Type: text/csv; name=a.csv\r\nContent-Disposition: attachment\r\n\r\n"
-    b"private\r\n--b--\r\n"
+    b"private\r\n--b\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n"
+    b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:private\r\nDTSTART:20260310T080000Z\r\n"
+    b"ORGANIZER:mailto:x@example.net\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n--b--\r\n"
 )
 SENT = b"From: bert@example.test\r\nTo: bert@example.test\r\nSubject: s\r\n\r\nmine\r\n"
 
@@ -89,6 +92,11 @@ def by_item(name):
             ItemOperations.Fetch(ItemOperations.Store("Mailbox"), list(names))
         )
 
+    def meeting(*names):
+        return MeetingResponse.MeetingResponse(
+            MeetingResponse.Request(MeetingResponse.UserResponse(1), list(names))
+        )
+
     def smart(root, source):
         return root(
             ComposeMail.ClientId("c"),
@@ -110,6 +118,16 @@ def by_item(name):
         "Fetch attachment": (
             "ItemOperations",
             lambda bert, i: item_fetch(AirSyncBase.FileReference(f"{i}:2")),
+        ),
+        "MeetingResponse": (
+            "MeetingResponse",
+            lambda bert, i: meeting(
+                MeetingResponse.CollectionId(str(own(bert))), MeetingResponse.RequestId(str(i))
+            ),
+        ),
+        "MeetingResponse by long id": (
+            "MeetingResponse",
+            lambda bert, i: meeting(Search.LongId(str(i)), MeetingResponse.SendResponse()),
         ),
         "SmartReply": (
             "SmartReply",
@@ -134,6 +152,8 @@ ITEM_CASES = [
     "Fetch by id",
     "Fetch by long id",
     "Fetch attachment",
+    "MeetingResponse",
+    "MeetingResponse by long id",
     "SmartReply",
     "SmartForward",
     "SmartForward by long id",

@@ -3,7 +3,11 @@
 import pytest
 
 from appliance import db
+from appliance.ical.invitation import read_invitation
 from appliance.items.folder import FolderType
+from appliance.mime.body import leaf_text
+from appliance.mime.message_class import message_class
+from appliance.mime.scan import scan
 from appliance.store import messages
 from appliance.wbxml.codepages import AirSync, AirSyncBase, ComposeMail, Email2
 from tests.covers import covers
@@ -213,20 +217,6 @@ def meeting(phone, inbox, *, rule=""):
 WEEKLY = "RRULE:FREQ=WEEKLY\r\n"
 
 
-@covers("MS-ASCMD_R5834")
-def test_a_series_is_forwarded_as_a_whole(phone, bert, inbox):
-    item = meeting(phone, inbox, rule=WEEKLY)
-    assert forward(phone, item_id(item)) is None
-    assert WEEKLY.encode() in received(phone, bert)
-
-
-@covers("MS-ASCMD_R5420")
-def test_a_series_is_answered_as_a_whole(phone, bert, inbox):
-    item = meeting(phone, inbox, rule=WEEKLY)
-    assert reply(phone, item_id(item)) is None
-    assert b"the plan" in received(phone, bert)
-
-
 @covers("MS-ASCMD_R4919")
 def test_a_single_meeting_has_no_occurrence_to_forward(phone, bert, inbox):
     instance = ComposeMail.InstanceId("2026-03-10T08:00:00.000Z")
@@ -265,3 +255,154 @@ def test_malformed(phone, name, asked):
 def test_a_source_is_needed(phone, bert):
     asked = ComposeMail.SmartReply(ComposeMail.ClientId("c"), ComposeMail.Mime(NEW))
     assert status(phone.command("SmartReply", asked)) == 103
+
+
+# --- invitations ----------------------------------------------------------------------------------
+
+
+def calendar(*lines):
+    return (
+        "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:one@partner.example\r\n"
+        "DTSTART;TZID=Europe/Berlin:20260310T090000\r\nDURATION:PT1H\r\nSUMMARY:Tea\r\n"
+        "ORGANIZER:mailto:jo@partner.example\r\nATTENDEE:mailto:anna@example.test\r\n"
+        + "".join(f"{line}\r\n" for line in lines)
+        + "END:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+
+
+def invited(phone, inbox, *lines):
+    """Put an invitation into the Inbox and return its id."""
+    raw = (
+        "From: jo@partner.example\r\nTo: anna@example.test\r\nSubject: Tea\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/alternative; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nthe original words\r\n"
+        f"--b\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n{calendar(*lines)}\r\n--b--\r\n"
+    )
+    item = phone.server.file_raw(phone.account, inbox, raw.encode())
+    phone.prime(inbox)
+    return item
+
+
+def invitation_in(raw):
+    """Return what the calendar in a message invites to."""
+    structure = scan(raw)
+    assert message_class(raw, structure) == "IPM.Schedule.Meeting.Request"
+    return read_invitation(leaf_text(raw, structure.part(structure.calendar_part)))
+
+
+def instance(text="2026-03-31T07:00:00.000Z"):
+    return ComposeMail.InstanceId(text)
+
+
+def people(*addresses):
+    return ComposeMail.Forwardees(
+        [
+            ComposeMail.Forwardee(ComposeMail.ForwardeeName("Bert"), ComposeMail.ForwardeeEmail(address))
+            for address in addresses
+        ]
+    )
+
+
+def forward_to(phone, item, *children, client_id="c1", source=()):
+    asked = ComposeMail.SmartForward(
+        ComposeMail.ClientId(client_id), ComposeMail.Source(item_id(item), list(source)), list(children)
+    )
+    return phone.command("SmartForward", asked)
+
+
+@covers("MS-ASCMD_R5834")
+@pytest.mark.parametrize("version", ["14.0", "14.1", "16.0", "16.1"])
+def test_a_forwarded_invitation_invites_to_the_whole_series(phone, bert, inbox, version):
+    phone.version = version
+    item = invited(phone, inbox, "RRULE:FREQ=WEEKLY")
+    assert forward(phone, item_id(item)) is None
+    raw = received(phone, bert)
+    assert b"my answer" in raw and b"the original words" in raw
+    found = invitation_in(raw)
+    assert (found.uid, found.is_series) == ("one@partner.example", True)
+    assert found.organizer.address == "jo@partner.example"
+
+
+@covers("MS-ASCMD_R538")
+def test_an_occurrence_is_forwarded_alone(phone, bert, inbox):
+    item = invited(phone, inbox, "RRULE:FREQ=WEEKLY")
+    assert forward(phone, item_id(item), instance()) is None
+    found = invitation_in(received(phone, bert))
+    assert f"{found.start:%m-%d %H:%M}" == "03-31 07:00"
+    assert found.recurrence_id == found.start and not found.is_series
+
+
+@covers("MS-ASCMD_R5420")
+def test_a_reply_to_a_series_invites_nobody(phone, bert, inbox):
+    item = invited(phone, inbox, "RRULE:FREQ=WEEKLY")
+    assert reply(phone, item_id(item), instance()) is None
+    raw = received(phone, bert)
+    assert b"the original words" in raw
+    assert b"text/calendar" not in raw
+
+
+@covers("MS-ASCMD_R541", "MS-ASCMD_R578", "MS-ASCMD_R4930")
+@pytest.mark.parametrize("act", [reply, forward])
+@pytest.mark.parametrize(
+    ("lines", "text", "expected"),
+    [
+        (["RRULE:FREQ=WEEKLY"], "20260331T070000Z", 104),
+        (["RRULE:FREQ=WEEKLY"], "2026-04-01T07:00:00.000Z", 150),
+    ],
+)
+def test_occurrences_there_are_not(phone, bert, inbox, act, lines, text, expected):
+    assert status(act(phone, item_id(invited(phone, inbox, *lines)), instance(text))) == expected
+    assert phone.server.listed(bert, phone.server.folder(bert, FolderType.INBOX)) == []
+
+
+@pytest.mark.parametrize("version", ["16.0", "16.1"])
+def test_an_invitation_is_forwarded_by_the_server(phone, bert, inbox, version):
+    phone.version = version
+    item = invited(phone, inbox, "RRULE:FREQ=WEEKLY")
+    words = AirSyncBase.Body(AirSyncBase.Type(1), AirSyncBase.Data("Go for me, please"))
+    assert forward_to(phone, item, people("bert@example.test"), words, source=[instance()]) is None
+    raw = received(phone, bert)
+    assert b"Go for me, please" in raw
+    assert not invitation_in(raw).is_series
+    (sent,) = phone.server.listed(phone.account, phone.folder(FolderType.SENT))
+    assert (sent.subject, sent.to) == ("FW: Tea", '"Bert" <bert@example.test>')
+    assert stored(phone, item).last_verb == 3
+    assert status(forward_to(phone, item, people("bert@example.test"), words)) == 118
+
+
+@covers("MS-ASCMD_R7467", "MS-ASCMD_R7468")
+@pytest.mark.parametrize(
+    "beside", [ComposeMail.Mime(NEW), ComposeMail.SaveInSentItems(), ComposeMail.ReplaceMime()]
+)
+@pytest.mark.parametrize("what", ["people", "words"])
+def test_people_and_words_go_without_a_message(phone, bert, inbox, beside, what):
+    words = AirSyncBase.Body(AirSyncBase.Type(1), AirSyncBase.Data("x"))
+    named = people("bert@example.test") if what == "people" else words
+    assert status(forward_to(phone, invited(phone, inbox), named, beside)) == 178
+
+
+@covers("MS-ASCMD_R7470")
+@pytest.mark.parametrize(
+    "children",
+    [
+        [AirSyncBase.Body(AirSyncBase.Type(1), AirSyncBase.Data("to nobody"))],
+        [ComposeMail.Forwardees()],
+        [ComposeMail.Forwardees(ComposeMail.Forwardee(ComposeMail.ForwardeeName("x")))],
+        [people("not an address")],
+        [people("bert@example.test"), AirSyncBase.Body(AirSyncBase.Type(3), AirSyncBase.Data("x"))],
+        [people("bert@example.test"), AirSyncBase.Body(AirSyncBase.Type("x"), AirSyncBase.Data("x"))],
+    ],
+)
+def test_people_who_cannot_be_written_to(phone, bert, inbox, children):
+    assert status(forward_to(phone, invited(phone, inbox), *children)) == 179
+    assert phone.server.listed(phone.account, phone.folder(FolderType.SENT)) == []
+
+
+def test_only_invitations_are_forwarded_by_the_server(phone, bert, original):
+    assert status(forward_to(phone, original, people("bert@example.test"))) == 179
+
+
+@pytest.mark.parametrize("version", ["14.0", "14.1"])
+def test_early_versions_send_the_message_themselves(phone, bert, inbox, version):
+    phone.version = version
+    assert status(forward_to(phone, invited(phone, inbox), people("bert@example.test"))) == 107

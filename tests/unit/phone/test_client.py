@@ -20,6 +20,7 @@ from appliance.wbxml.codepages import (
     FolderHierarchy,
     GetItemEstimate,
     ItemOperations,
+    MeetingResponse,
     Move,
     Ping,
     Provision,
@@ -292,6 +293,26 @@ def test_forward_names_its_source() -> None:
         source = document.require(ComposeMail.Source)
         assert (source.text_of(ComposeMail.FolderId), source.text_of(ComposeMail.ItemId)) == ("5", "5:1")
         assert document.find(ComposeMail.ReplaceMime) is not None
+
+
+@pytest.mark.parametrize(("version", "sends"), [("14.1", False), ("16.0", True), ("16.1", True)])
+def test_an_invitation_is_answered_in_the_form_of_the_version(version: str, sends: bool) -> None:
+    answer = MeetingResponse.MeetingResponse(
+        MeetingResponse.Result(
+            MeetingResponse.RequestId("5:1"), MeetingResponse.Status(1), MeetingResponse.CalendarId("9:1")
+        )
+    )
+    with ScriptedServer(answer) as server:
+        assert phone_for(server, version).meeting_response("5", "5:1", 3) == "9:1"
+        asked = server.asked[0].document.require(MeetingResponse.Request)
+    assert asked.int_of(MeetingResponse.UserResponse) == 3
+    assert (asked.find(MeetingResponse.SendResponse) is not None) is sends
+
+
+def test_an_invitation_that_cannot_be_answered() -> None:
+    answer = MeetingResponse.MeetingResponse(MeetingResponse.Result(MeetingResponse.Status(2)))
+    with ScriptedServer(answer) as server, pytest.raises(StatusError, match="no invitation"):
+        phone_for(server).meeting_response("5", "5:1", 1)
 
 
 def test_moves_return_the_new_ids() -> None:

@@ -1,0 +1,13 @@
+CREATE TABLE "meeting_answer" ("account_id" BIGINT NOT NULL,
+    "meeting" BYTEA NOT NULL,
+    "instance" TEXT NOT NULL,
+    "attendee" TEXT NOT NULL,
+    "participation" TEXT NOT NULL,
+    "digest" BYTEA NOT NULL,
+    "is_sent" BOOLEAN NOT NULL,
+    "answered_at" BIGINT NOT NULL,
+    PRIMARY KEY ("account_id",
+    "meeting",
+    "instance",
+    "attendee"),
+    FOREIGN KEY ("account_id") REFERENCES "account" ("id") ON DELETE CASCADE);

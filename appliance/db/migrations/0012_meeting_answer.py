@@ -1,0 +1,12 @@
+"""Remember what was answered to invitations, so that nobody is told twice."""
+
+from typing import Any
+
+import peewee
+
+from appliance.db.migrate import run_script
+
+
+def up(_migrator: Any, db: peewee.Database) -> None:
+    """Run the script of the database's dialect."""
+    run_script(db, __file__)

@@ -1,0 +1,13 @@
+CREATE TABLE "meeting_answer" ("account_id" INTEGER NOT NULL,
+    "meeting" BLOB NOT NULL,
+    "instance" TEXT NOT NULL,
+    "attendee" TEXT NOT NULL,
+    "participation" TEXT NOT NULL,
+    "digest" BLOB NOT NULL,
+    "is_sent" INTEGER NOT NULL,
+    "answered_at" INTEGER NOT NULL,
+    PRIMARY KEY ("account_id",
+    "meeting",
+    "instance",
+    "attendee"),
+    FOREIGN KEY ("account_id") REFERENCES "account" ("id") ON DELETE CASCADE);
