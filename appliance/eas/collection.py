@@ -82,6 +82,12 @@ class StoreFeed:
     ) -> Iterator[tuple[Position, int]]:
         return changes.oldest_first(self._folder_id, start=start, until=until, created_max=created_max)
 
+    def conversations(self, floor: Position) -> list[Message]:
+        return conversations.reaching_back(self._folder_id, floor[0])
+
+    def present(self, ids: Collection[int]) -> set[int]:
+        return changes.present(self._folder_id, ids)
+
 
 @dataclass(slots=True)
 class Page:
@@ -107,7 +113,8 @@ def collect(
     """
     page = Page(cursor)
     cutoff = _cutoff(context, folder, options)
-    for steps in batched(_walk(context, folder, cursor, cutoff), BATCH):
+    walked = _walk(context, folder, cursor, cutoff, whole_conversations=options.conversation_mode)
+    for steps in batched(walked, BATCH):
         contents = _contents(steps)
         for step in steps:
             if step.outgoing is not None:
@@ -123,17 +130,8 @@ def collect(
 
 
 def _cutoff(context: Context, folder: Folder, options: Options) -> datetime | None:
-    """Return the oldest `received_at` the options let in, None for no limit. Needs `db.connection()`.
-
-    Only mail has a window by the day it was received. With ConversationMode whole conversations come in:
-    everything as new as the oldest message of those that have a message in the window, so that what a
-    device holds stays one range of the folder.
-    Source: MS-ASCMD 2.2.3.36.2 ConversationMode (Sync).
-    """
-    cutoff = cutoff_for(options.filter_type, context.now) if folder.content_class == "Email" else None
-    if cutoff is None or not options.conversation_mode:
-        return cutoff
-    return conversations.oldest_of_recent(folder.id, cutoff) or cutoff
+    """Return the oldest `received_at` the options let in, None for no limit: only mail has such a window."""
+    return cutoff_for(options.filter_type, context.now) if folder.content_class == "Email" else None
 
 
 def news(context: Context, collection_ids: Collection[str]) -> dict[str, bool]:
@@ -150,9 +148,15 @@ def news(context: Context, collection_ids: Collection[str]) -> dict[str, bool]:
     }
 
 
-def _walk(context: Context, folder: Folder, cursor: Cursor, cutoff: datetime | None) -> Iterator[Step]:
-    """Yield the steps of the folder's feed; a change the version has no words for is none."""
-    for step in walk(cursor, StoreFeed(folder.id), cutoff, context.device.id):
+def _walk(
+    context: Context, folder: Folder, cursor: Cursor, cutoff: datetime | None, *, whole_conversations: bool
+) -> Iterator[Step]:
+    """Yield the steps of the folder's feed; a change the version has no words for is none.
+
+    Source: MS-ASCMD 2.2.3.36.2 ConversationMode (Sync).
+    """
+    feed, device = StoreFeed(folder.id), context.device.id
+    for step in walk(cursor, feed, cutoff, device, whole_conversations=whole_conversations):
         if isinstance(step.outgoing, Change) and not step.outgoing.parts & ~_unspeakable(context.version):
             yield Step(None, step.cursor)
         else:
@@ -167,7 +171,8 @@ def _has_news(context: Context, folder: Folder, cursor: Cursor) -> bool:
     if cursor.paging is None and folder.items_modseq <= min(cursor.modseq, cursor.created):
         return False
     cutoff = None if cursor.floor is None else cursor.floor[0]
-    steps = _walk(context, folder, cursor, cutoff)
+    is_whole = cursor.beyond is not None
+    steps = _walk(context, folder, cursor, cutoff, whole_conversations=is_whole)
     try:
         return any(step.outgoing is not None for step in steps)
     except Forgotten:
@@ -179,11 +184,11 @@ def estimate(context: Context, folder: Folder, state: State, options: Options) -
     cursor = Cursor.from_json(state.cursor)
     cutoff = _cutoff(context, folder, options)
     counted = 0
-    if cursor.paging is not None:
+    if cursor.paging is not None and not cursor.beyond:
         down_to = None if cutoff is None else (cutoff, 0)
         counted = changes.count(folder.id, before=cursor.paging, down_to=down_to, created_max=cursor.snapshot)
-        cursor = Cursor(cursor.modseq, cursor.created, down_to)
-    steps = _walk(context, folder, cursor, cutoff)
+        cursor = Cursor(cursor.modseq, cursor.created, down_to, beyond=cursor.beyond)
+    steps = _walk(context, folder, cursor, cutoff, whole_conversations=options.conversation_mode)
     return counted + sum(step.outgoing is not None for step in steps)
 
 

@@ -6,7 +6,9 @@ Theory of operation. A cursor says what a device holds:
     modseq    ... in the state they had at or before this one,
     floor     of these, the items at or above this position (what its FilterType lets in);
     paging    while this is set, items below it are still to come, except
-    snapshot  those created after this change number, which it was told of as they came.
+    snapshot  those created after this change number, which it was told of as they came;
+    beyond    items below the floor that it has because their conversations reach above it;
+              None when it wants no whole conversations.
 
 Priming sets `created` and `modseq` to the folder's last change and pages downwards from the newest
 item; a filter that lets in more pages on below the old floor. Meanwhile, and afterwards, changes of
@@ -15,6 +17,10 @@ because an item that changes while the device is being told of others moves to t
 order, but never in the order of creation: each item is announced exactly once however a walk is cut
 into answers.
 
+With whole conversations the older members of those that reach above the floor come last, once the range
+itself is complete, and are let go when their conversation no longer does. They are named one by one, for
+they are no range; `Feed.conversations` has a ceiling.
+
 Every step carries the cursor that is true once the device has it, so an answer may end after any step.
 
 Own changes are not echoed: see `db.tables.Item` for `created_by`, `changed_by`, `changed_since`.
@@ -22,7 +28,7 @@ Source: MS-ASCMD 3.1.5.3 Synchronizing, MS-ASEMAIL 3.2.5.4 (what a Change carrie
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntFlag
@@ -88,24 +94,29 @@ class Cursor:
     floor: Position | None = None
     paging: Position | None = None
     snapshot: int = 0
+    beyond: frozenset[int] | None = None
 
     def holds(self, item: Message | Tombstone) -> bool:
         """Return whether the device has an item created at or before `created`."""
         position = (item.received_at, item.id)
+        if item.id in (self.beyond or ()):
+            return True
         if self.floor is not None and position < self.floor:
             return False
         return self.paging is None or position >= self.paging or item.created_modseq > self.snapshot
 
     def to_json(self) -> str:
         """Return the cursor for the state row."""
-        values = [self.modseq, self.created, _micros(self.floor), _micros(self.paging), self.snapshot]
+        values: list[object] = [self.modseq, self.created, _micros(self.floor), _micros(self.paging)]
+        values += [self.snapshot] if self.beyond is None else [self.snapshot, sorted(self.beyond)]
         return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Cursor":
         """Return the cursor that `to_json` wrote."""
-        modseq, created, floor, paging, snapshot = json.loads(text)
-        return cls(modseq, created, _position(floor), _position(paging), snapshot)
+        modseq, created, floor, paging, snapshot, *rest = json.loads(text)
+        beyond = frozenset(rest[0]) if rest else None
+        return cls(modseq, created, _position(floor), _position(paging), snapshot, beyond)
 
     @classmethod
     def at_start(cls, latest: int) -> "Cursor":
@@ -133,17 +144,28 @@ class Feed(Protocol):
     def oldest_first(
         self, *, start: Position, until: Position, created_max: int
     ) -> Iterator[tuple[Position, int]]: ...
+    def conversations(self, floor: Position) -> list[Message]:
+        """Return the items below a position whose conversations have one above it, newest first."""
+
+    def present(self, ids: Collection[int]) -> set[int]:
+        """Return which of these items are still in the folder."""
 
 
-def walk(cursor: Cursor, feed: Feed, cutoff: datetime | None, device: int) -> Iterator[Step]:
+def walk(
+    cursor: Cursor, feed: Feed, cutoff: datetime | None, device: int, *, whole_conversations: bool = False
+) -> Iterator[Step]:
     """Yield what brings a device from its cursor up to date, ending with a step without a command.
 
     cutoff: the oldest `received_at` the device's filter lets in; None lets everything in.
+    whole_conversations: older messages of a conversation that reaches above it come in, too.
     """
     latest = feed.latest()
     floor = None if cutoff is None else (cutoff, 0)
+    wanted = feed.conversations(floor) if whole_conversations and floor is not None else []
+    if whole_conversations and cursor.beyond is None:
+        cursor = replace(cursor, beyond=frozenset())
     if floor is not None and (cursor.floor is None or floor > cursor.floor):
-        for step in _raise_floor(cursor, feed, floor, device):
+        for step in _raise_floor(cursor, feed, floor, device, {message.id for message in wanted}):
             yield step
             cursor = step.cursor
     yield from _changes(cursor, feed, device)
@@ -156,7 +178,11 @@ def walk(cursor: Cursor, feed: Feed, cutoff: datetime | None, device: int) -> It
     if floor != cursor.floor:
         # The filter lets in more than before: page on from where the device's items end.
         cursor = replace(cursor, floor=floor, paging=cursor.floor, snapshot=cursor.created)
-        yield from _page(cursor, feed)
+        for step in _page(cursor, feed):
+            yield step
+            cursor = step.cursor
+    if cursor.beyond is not None:
+        yield from _complete(cursor, feed, wanted, is_wanted=whole_conversations)
 
 
 def parts_for(message: Message, device: int, modseq: int) -> Part:
@@ -186,15 +212,21 @@ def cutoff_for(filter_type: int, now: datetime) -> datetime | None:
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
 
 
-def _raise_floor(cursor: Cursor, feed: Feed, floor: Position, device: int) -> Iterator[Step]:
+def _raise_floor(
+    cursor: Cursor, feed: Feed, floor: Position, device: int, staying: Collection[int]
+) -> Iterator[Step]:
     """Let a filter that lets in less take effect: items fall out at the bottom, the oldest first.
 
     Items that left the folder meanwhile are among them: above the new floor nobody would look for them.
+    staying: items of conversations that reach above the new floor; the device keeps them.
     """
     leaving = merge(_filtered(cursor, feed, floor), _departed(cursor, feed, floor, device))
     for (moment, item_id), is_gone in leaving:
-        outgoing: Outgoing = Delete(item_id) if is_gone else SoftDelete(item_id)
-        yield Step(outgoing, replace(cursor, floor=(moment, item_id + 1)))
+        cursor = replace(cursor, floor=(moment, item_id + 1))
+        outgoing: Outgoing | None = Delete(item_id) if is_gone else SoftDelete(item_id)
+        if item_id in staying and cursor.beyond is not None:
+            cursor, outgoing = replace(cursor, beyond=cursor.beyond | {item_id}), None
+        yield Step(outgoing, cursor)
     is_paged = cursor.paging is not None and cursor.paging <= floor
     yield Step(None, replace(cursor, floor=floor, paging=None if is_paged else cursor.paging))
 
@@ -215,6 +247,7 @@ def _departed(cursor: Cursor, feed: Feed, floor: Position, device: int) -> list[
         if isinstance(change, Tombstone)
         and change.changed_by != device
         and (change.received_at, change.id) < floor
+        and change.id not in (cursor.beyond or ())
         and _is_known(cursor, change, device)
     )
 
@@ -261,8 +294,36 @@ def _page(cursor: Cursor, feed: Feed) -> Iterator[Step]:
         known = cursor.snapshot
         for message in feed.newest_first(before=cursor.paging, down_to=cursor.floor, created_max=known):
             cursor = replace(cursor, paging=(message.received_at, message.id))
-            yield Step(Add(message), cursor)
+            if message.id in (cursor.beyond or ()):  # it has this one for the sake of its conversation
+                cursor = replace(cursor, beyond=_without(cursor.beyond, message.id))
+                yield Step(None, cursor)
+            else:
+                yield Step(Add(message), cursor)
     yield Step(None, replace(cursor, paging=None, snapshot=0))
+
+
+def _complete(cursor: Cursor, feed: Feed, wanted: list[Message], *, is_wanted: bool) -> Iterator[Step]:
+    """Let go of conversations that no longer reach above the floor, then bring those that do.
+
+    `paging` at the floor says meanwhile that there is more to come. is_wanted: whether the device still
+    wants whole conversations at all.
+    """
+    held, floor = cursor.beyond or frozenset(), cursor.floor
+    present = feed.present(held) if held else set()
+    unfinished = replace(cursor, paging=floor, snapshot=cursor.created, beyond=held & present)
+    for item_id in sorted(present - {message.id for message in wanted}):
+        unfinished = replace(unfinished, beyond=_without(unfinished.beyond, item_id))
+        yield Step(SoftDelete(item_id), unfinished)
+    for message in wanted:
+        if message.id not in held:
+            unfinished = replace(unfinished, beyond=(unfinished.beyond or frozenset()) | {message.id})
+            yield Step(Add(message), unfinished)
+    beyond = unfinished.beyond if is_wanted else None
+    yield Step(None, replace(unfinished, paging=None, snapshot=0, beyond=beyond))
+
+
+def _without(ids: frozenset[int] | None, item_id: int) -> frozenset[int]:
+    return (ids or frozenset()) - {item_id}
 
 
 def _micros(position: Position | None) -> list[int] | None:

@@ -4,7 +4,7 @@ Four feeds, from which `eas.sync_delta` puts together what a device is missing. 
 yields, never the size of the folder. Walk them inside `db.snapshot()`, so that they agree.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from heapq import merge
 from typing import Any
@@ -135,6 +135,12 @@ def oldest_first(
 def count(folder_id: int, *, before: Position | None, down_to: Position | None, created_max: int) -> int:
     """Return how many items `newest_first` would yield."""
     return int(Item.select().where(_aged(folder_id, before, down_to, created_max)).count())
+
+
+def present(folder_id: int, ids: Collection[int]) -> set[int]:
+    """Return which of these items lie in the folder."""
+    found = Item.select(Item.id).where((Item.folder == folder_id) & Item.id.in_(list(ids)))
+    return {row[0] for row in found.tuples()}
 
 
 def _aged(folder_id: int, before: Position | None, down_to: Position | None, created_max: int) -> Any:

@@ -8,16 +8,17 @@ Source: MS-ASCON 3.2.5.3 Processing an ItemOperations Command.
 from collections.abc import Collection
 from datetime import datetime
 
-import peewee
-
 from appliance import db
 from appliance.db.tables import ConversationRule, Item
 from appliance.db.tables import Folder as FolderRow
 from appliance.errors import NotFound
 from appliance.items.folder import FolderType
+from appliance.items.message import Message
 from appliance.store import folders, leaving, modseq
+from appliance.store.rows import MESSAGE_COLUMNS, message_of
 
 KEPT_IN = (FolderType.SENT, FolderType.DRAFTS)
+REACHING_BACK_MAX = 2_000  # older messages of one folder that a filter lets in for their conversations
 
 
 @db.transaction
@@ -78,19 +79,20 @@ def sort_arrivals(account_ids: Collection[int], conversation_id: bytes) -> None:
             ).execute()
 
 
-def oldest_of_recent(folder_id: int, since: datetime) -> datetime | None:
-    """Return when the oldest message of all conversations with a message since then was received.
+def reaching_back(folder_id: int, since: datetime) -> list[Message]:
+    """Return the messages of a folder received before a moment whose conversations go on after it.
 
-    Only what lies in the folder counts; None when nothing has arrived since. Needs `db.connection()`.
+    Newest first, at most REACHING_BACK_MAX: what a device holds of them is kept with its state. Only what
+    lies in the folder counts. Needs `db.connection()`.
     """
     recent = Item.alias()
     ids = recent.select(recent.conversation_id).where(
         (recent.folder == folder_id) & (recent.received_at >= since)
     )
-    row = (
-        Item.select(peewee.fn.MIN(Item.received_at))
-        .where((Item.folder == folder_id) & Item.conversation_id.in_(ids))
-        .tuples()
-        .first()
+    query = (
+        Item.select(*MESSAGE_COLUMNS)
+        .where((Item.folder == folder_id) & (Item.received_at < since) & Item.conversation_id.in_(ids))
+        .order_by(Item.received_at.desc(), Item.id.desc())
+        .limit(REACHING_BACK_MAX)
     )
-    return None if row is None else row[0]
+    return [message_of(row) for row in query.tuples()]

@@ -9,7 +9,7 @@ from appliance.delivery import inbound
 from appliance.items.envelope import Envelope
 from appliance.items.folder import FolderType
 from appliance.store import folders, messages
-from appliance.wbxml.codepages import AirSync, GetItemEstimate, ItemOperations
+from appliance.wbxml.codepages import AirSync, Email, GetItemEstimate, ItemOperations, Ping
 from appliance.wbxml.element import Element
 from tests.covers import covers
 from tests.unit.eas.world import HOSTNAME, Phone
@@ -123,13 +123,34 @@ def test_filter_lets_whole_conversations_in(phone, inbox):
     server = phone.server
     server.file_raw(phone.account, inbox, FIRST, timedelta(days=20))
     server.file_raw(phone.account, inbox, ANSWER, timedelta(hours=1))
+    server.file(phone.account, inbox, "as old, and of another", timedelta(days=10))
     server.file(phone.account, inbox, "older than all", timedelta(days=40))
     phone.keys[inbox] = "0"
     phone.sync(inbox)
     told = filtered(phone, inbox, 2, conversations=True)
+    assert {told.data(AirSync.Add, n).text_of(Email.Subject) for n in range(2)} == {"plan", "Re: plan"}
     assert len(told.of(AirSync.Add)) == 2
     told = filtered(phone, inbox, 2, conversations=False)
     assert len(told.of(AirSync.SoftDelete)) == 1
+
+
+def test_ping_hears_of_an_older_message_of_a_conversation_and_of_no_other(phone, inbox):
+    server = phone.server
+    old = server.file_raw(phone.account, inbox, FIRST, timedelta(days=20))
+    other = server.file(phone.account, inbox, "another", timedelta(days=10))
+    server.file_raw(phone.account, inbox, ANSWER, timedelta(hours=1))
+    phone.keys[inbox] = "0"
+    phone.sync(inbox)
+    filtered(phone, inbox, 2, conversations=True)
+    ping = Ping.Ping(
+        Ping.HeartbeatInterval(60), Ping.Folders(Ping.Folder(Ping.Id(str(inbox)), Ping.Class("Email")))
+    )
+    messages.set_read(phone.account.id, other, True)
+    held = phone.hold("Ping", ping)
+    held.until_waiting()
+    messages.set_read(phone.account.id, old, True)
+    assert held.answer().int_of(Ping.Status) == 2
+    assert filtered(phone, inbox, 2, conversations=True).ids(AirSync.Change) == [old]
 
 
 @covers("MS-ASCMD_R2117")

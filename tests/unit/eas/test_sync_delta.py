@@ -5,7 +5,7 @@ any number of commands and taken up again from the cursor of the last step, whil
 between.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -29,6 +29,7 @@ from appliance.items.message import Message, Tombstone
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DEVICE, OTHER = 1, 2
+CONVERSATIONS = 4  # in which the messages of a folder take turns
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Folder:
             last_verb=0,
             last_verb_at=None,
             is_draft=False,
+            conversation_id=bytes([item % CONVERSATIONS]),
         )
         return item
 
@@ -125,6 +127,14 @@ class Folder:
             if start <= position < until:
                 yield position, self.items[item].created_modseq
 
+    def conversations(self, floor: Position) -> list[Message]:
+        recent = {i.conversation_id for i in self.items.values() if i.received_at >= floor[0]}
+        older = [i for i in self.items.values() if i.received_at < floor[0] and i.conversation_id in recent]
+        return sorted(older, key=lambda i: (i.received_at, i.id), reverse=True)
+
+    def present(self, ids: Collection[int]) -> set[int]:
+        return self.items.keys() & set(ids)
+
     def _placed(self, created_max: int) -> list[tuple[Position, int]]:
         found = [i for i in self.items.values() if i.created_modseq <= created_max]
         return [((i.received_at, i.id), i.id) for i in found]
@@ -138,11 +148,15 @@ class Device:
     cursor: Cursor
     held: dict[int, bool] = field(default_factory=dict)
     cutoff: datetime | None = None
+    whole_conversations: bool = False
 
     def take(self, count: int | None = None) -> int:
         """Take up to `count` commands; return how many there were."""
         taken = 0
-        for step in walk(self.cursor, self.folder, self.cutoff, DEVICE):
+        steps = walk(
+            self.cursor, self.folder, self.cutoff, DEVICE, whole_conversations=self.whole_conversations
+        )
+        for step in steps:
             if step.outgoing is not None:
                 if taken == count:
                     return taken
@@ -166,7 +180,9 @@ class Device:
 
     def truth(self) -> dict[int, bool]:
         items = self.folder.items.values()
-        return {i.id: i.is_read for i in items if self.cutoff is None or i.received_at >= self.cutoff}
+        recent = [i for i in items if self.cutoff is None or i.received_at >= self.cutoff]
+        talks = {i.conversation_id for i in recent} if self.whole_conversations else set()
+        return {i.id: i.is_read for i in items if i in recent or i.conversation_id in talks}
 
 
 ACTIONS = st.one_of(
@@ -178,6 +194,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("own_add"), st.integers(0, 20)),
     st.tuples(st.just("take"), st.integers(0, 6)),
     st.tuples(st.just("filter"), st.integers(0, 20)),
+    st.tuples(st.just("conversations"), st.integers(0, 1)),
 )
 
 
@@ -224,6 +241,8 @@ def perform(device: Device, action: str, number: int) -> None:
             device.take(number)
         case "filter":
             device.cutoff = NOON - timedelta(days=number) if number else None
+        case "conversations":
+            device.whole_conversations = bool(number)
 
 
 def test_priming_starts_with_the_newest():
@@ -299,6 +318,22 @@ def test_an_item_that_is_deleted_while_it_falls_out_of_the_window_is_deleted():
     assert device.held == {}
 
 
+def test_a_conversation_that_reaches_into_the_window_brings_its_own_and_nothing_else():
+    folder = Folder()
+    ages = (9, 8, 7, 6, 0)  # the newest and the oldest are of one conversation
+    items = [folder.add(NOON - timedelta(days=age)) for age in ages]
+    device = Device(
+        folder, Cursor.at_start(folder.latest()), cutoff=NOON - timedelta(days=1), whole_conversations=True
+    )
+    device.take()
+    assert sorted(device.held) == [items[0], items[4]]
+    folder.touch(items[0], by=OTHER)
+    assert device.take() == 1
+    folder.remove(items[4], by=OTHER)
+    assert device.take() == 2, "the last one within the window takes the others along"
+    assert device.held == {}
+
+
 @pytest.mark.parametrize(
     ("filter_type", "days"), [(1, 1), (2, 3), (3, 7), (4, 14), (5, 31), (6, 92), (7, 184)]
 )
@@ -315,3 +350,6 @@ def test_a_cursor_survives_the_state_row():
     cursor = Cursor(7, 5, (NOON + timedelta(microseconds=1), 3), (NOON, 0), 2)
     assert Cursor.from_json(cursor.to_json()) == cursor
     assert Cursor.from_json(Cursor(1, 1).to_json()) == Cursor(1, 1)
+    whole = replace(cursor, beyond=frozenset({4, 9}))
+    assert Cursor.from_json(whole.to_json()) == whole
+    assert Cursor.from_json(replace(whole, beyond=frozenset()).to_json()).beyond == frozenset()
