@@ -10,7 +10,7 @@ hash it first, outside, because nothing may wait inside one.
 import functools
 import logging
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -263,7 +263,15 @@ def aliases(account_id: int) -> list[str]:
     return [row[0] for row in query.tuples() if row[0] != own]
 
 
-# --- domains --------------------------------------------------------------------------------------
+def kin(addresses_: Collection[str]) -> dict[int, set[str]]:
+    """Return all addresses of the accounts that have one of these (in normal form), by account."""
+    of_them = Address.select(Address.account).where(Address.address.in_(list(addresses_)))
+    found: dict[int, set[str]] = {}
+    for account_id, address in (
+        Address.select(Address.account, Address.address).where(Address.account.in_(of_them)).tuples()
+    ):
+        found.setdefault(account_id, set()).add(address)
+    return found
 
 
 def add_domain(name: str) -> str:
@@ -272,6 +280,9 @@ def add_domain(name: str) -> str:
     with _unique(normal):
         _add_domain(normal)
     return normal
+
+
+# --- domains --------------------------------------------------------------------------------------
 
 
 @db.transaction

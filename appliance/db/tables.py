@@ -315,6 +315,8 @@ class Item(Base):
     last_verb = peewee.SmallIntegerField(default=0)  # 1 replied, 2 replied to all, 3 forwarded
     last_verb_at = UtcField(null=True)
     is_draft = peewee.BooleanField(default=False)
+    # the account got it as a blind copy
+    received_as_bcc = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
     # list columns, from mime.Summary
     subject = peewee.TextField(default="")
     thread_topic = peewee.TextField(default="")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from appliance import db, logs
-from appliance.delivery import arrival, oof, reports
+from appliance.delivery import arrival, blind, oof, reports
 from appliance.delivery.junk import file_as_junk
 from appliance.delivery.reports import Report
 from appliance.delivery.routing import Route, RouteKind, route
@@ -46,6 +46,7 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
     prepared = arrival.prepare(_with_return_path(envelope.reverse_path, raw))
     with db.connection():
         routes = [route(path) for path in envelope.forward_paths]
+        blind_to = blind.receivers(raw, envelope.forward_paths)
     failed = [reports.refusal_of_route(r) for r in routes if r.kind is not RouteKind.LOCAL]
     recipients = unique_accounts(routes)
     full = False
@@ -54,7 +55,7 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
             raw, _reported_to(envelope), failed, hostname=hostname, now=envelope.received_at
         )
         try:
-            _file(recipients, prepared, envelope, report)
+            _file(recipients, prepared, envelope, report, blind_to)
             break
         except NotAllTookIt as error:
             failed += reports.refusals_of_accounts(recipients, error.refused)
@@ -67,9 +68,15 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
 
 
 @db.transaction
-def _file(recipients: list[Account], prepared: Arrival, envelope: Envelope, report: Report | None) -> None:
+def _file(
+    recipients: list[Account],
+    prepared: Arrival,
+    envelope: Envelope,
+    report: Report | None,
+    blind_to: frozenset[int],
+) -> None:
     if not envelope.is_junk:
-        file_in_inboxes(recipients, prepared, envelope.received_at, report)
+        file_in_inboxes(recipients, prepared, envelope.received_at, report, blind_to)
         return
     refused = file_as_junk((account.id for account in recipients), prepared, envelope.received_at)
     if refused:
@@ -82,16 +89,20 @@ def _reported_to(envelope: Envelope) -> str:
 
 
 def file_in_inboxes(
-    recipients: list[Account], prepared: Arrival, received_at: datetime, report: Report | None
+    recipients: list[Account],
+    prepared: Arrival,
+    received_at: datetime,
+    report: Report | None,
+    blind_to: frozenset[int] = frozenset(),
 ) -> None:
     """Add a message to all these Inboxes and send the report. Needs a transaction that ends with it.
 
-    Raises NotAllTookIt.
+    blind_to: the accounts that get it as a blind copy. Raises NotAllTookIt.
     """
     ids = [account.id for account in recipients]
     if report is not None or len(ids) > 1:
         modseq.hold([*ids, *(report.account_ids if report is not None else ())])
-    refused = messages.file_for_all(ids, FolderType.INBOX, prepared, received_at=received_at)
+    refused = messages.file_for_all(ids, FolderType.INBOX, prepared, received_at=received_at, blind=blind_to)
     if refused:
         raise NotAllTookIt(refused)
     conversations.sort_arrivals(ids, prepared.columns.conversation_id)

@@ -15,7 +15,7 @@ from datetime import datetime
 from appliance import db, logs
 from appliance.accounts import accounts
 from appliance.db.tables import SentClientId
-from appliance.delivery import arrival, inbound, precedence, reports
+from appliance.delivery import arrival, blind, inbound, precedence, reports
 from appliance.delivery.reports import Report
 from appliance.delivery.routing import Route, RouteKind, route
 from appliance.items.account import Account
@@ -64,6 +64,7 @@ class _Letter:
     also: Callable[[], None] | None = None
     wishes: Wishes = field(default_factory=Wishes)
     is_internationalised: bool = False
+    blind_to: frozenset[int] = frozenset()
 
     @property
     def id_in_logs(self) -> str:
@@ -116,6 +117,8 @@ def submit(
     with db.connection():
         routes = [route(path) for path in prepared.recipients if recipients is None]
         routes += [route(path) for path in recipients or ()]
+        paths = prepared.recipients if recipients is None else recipients
+        blind_to = blind.receivers(prepared.raw, paths)
     bcc = ", ".join(prepared.bcc) if save_in_sent else None
     remote = _unique_remote(routes)
     letter = _Letter(
@@ -129,6 +132,7 @@ def submit(
         also,
         wishes or Wishes(),
         is_internationalised,
+        blind_to,
     )
     outcome = _deliver(letter, routes, hostname)
     logs.event(
@@ -188,7 +192,7 @@ def _commit(letter: _Letter, local: list[Account], report: Report | None) -> boo
             priority=precedence.of(letter.raw, len(letter.remote)),
             wishes=letter.wishes,
         )
-    inbound.file_in_inboxes(local, letter.message, letter.now, report)
+    inbound.file_in_inboxes(local, letter.message, letter.now, report, letter.blind_to)
     return True
 
 

@@ -115,6 +115,7 @@ class Message(ListColumns):
     last_verb: int
     last_verb_at: datetime | None
     is_draft: bool
+    received_as_bcc: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Messages added to folders, and drafts given new bytes. What has left is `leaving`."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -60,11 +60,13 @@ def file_for_all(
     arrival: Arrival,
     *,
     received_at: datetime,
+    blind: Collection[int] = (),
     ignores_quota: bool = False,
 ) -> dict[int, QuotaExceeded | NotFound]:
     """Add one message to the special folder of several accounts; return who did not take it, and why.
 
-    Needs a transaction. Costs three statements an account, and nothing for those that did not take it.
+    blind: those of them that receive it as a blind copy. Needs a transaction. Costs three statements an
+    account, and nothing for those that did not take it.
     """
     refused: dict[int, QuotaExceeded | NotFound] = {}
     is_linked = False
@@ -86,6 +88,7 @@ def file_for_all(
             received_at=received_at,
             is_read=False,
             is_draft=False,
+            received_as_bcc=account_id in blind,
             created_by=None,
         )
         search_index.filed(account_id)

@@ -48,6 +48,7 @@ _STATE_FIELDS = (
     "received_at",
     "is_read",
     "is_draft",
+    "received_as_bcc",
     "last_verb",
     "last_verb_at",
 )
@@ -82,6 +83,7 @@ MODSEQ_COLUMNS = (
 
 _NEW_ITEM_COLUMNS = (
     *("account_id", "folder_id", "digest", "size", "received_at", "is_read", "is_draft"),
+    "received_as_bcc",
     *("created_by", "changed_by", "changed_since", *MODSEQ_COLUMNS),
     *("flag", "categories", "last_verb"),
     *LIST_FIELDS,
@@ -102,12 +104,14 @@ def insert_item(
     received_at: datetime,
     is_read: bool,
     is_draft: bool,
+    received_as_bcc: bool = False,
     created_by: int | None,
 ) -> int:
     """Write the row of a new item, created and last changed at `number`, and return its id."""
     blob = arrival.blob
     rows = _INSERT_ITEM.rows(
         *(account_id, folder_id, blob.digest, blob.size, to_microseconds(received_at), is_read, is_draft),
+        received_as_bcc,
         *(created_by, created_by, number, *[number] * len(MODSEQ_COLUMNS)),
         *("", "", 0),
         *_list_values(arrival.columns),

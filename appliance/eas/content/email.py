@@ -199,6 +199,8 @@ def _conversation(message: Message) -> Iterator[Element]:
     if message.last_verb and message.last_verb_at is not None:
         yield Email2.LastVerbExecuted(message.last_verb)
         yield Email2.LastVerbExecutionTime(date_time(message.last_verb_at))
+    if message.received_as_bcc:
+        yield Email2.ReceivedAsBcc(1)
     if message.sender:
         yield Email2.Sender(message.sender)
     yield categories_element(message.categories)

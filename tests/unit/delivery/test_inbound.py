@@ -225,7 +225,7 @@ def test_a_delivery_takes_few_statements(
     one = min(statements("anna") for _ in range(3))
     two = min(statements("anna", "ben") for _ in range(3))
     assert one <= 9
-    assert two - one <= 8
+    assert two - one <= 9  # one of them finds out who of those the header does not name are ours
 
 
 def test_nothing_personal_is_logged(anna: Account, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,12 @@
+"""Let an item say that its account received it as a blind copy; of older mail nobody knows."""
+
+from typing import Any
+
+import peewee
+
+from appliance.db.migrate import run_script
+
+
+def up(_migrator: Any, db: peewee.Database) -> None:
+    """Run the script of the database's dialect."""
+    run_script(db, __file__)
