@@ -7,12 +7,12 @@ everything returned is legal XML text, as ActiveSync needs.
 
 import re
 
-from appliance.mime import charsets, transfer
+from appliance.mime import charsets, tnef, transfer
 from appliance.mime.characters import crlf, xml_safe
 from appliance.mime.flowed import unflow
 from appliance.mime.headers import Headers, header_block
 from appliance.mime.html import append_html, body_fragment, html_fragment, html_from_text, text_from_html
-from appliance.mime.structure import Part, Structure
+from appliance.mime.structure import PACKED, Part, Structure
 from appliance.mime.truncate import truncate_html, truncate_utf8
 
 __all__ = [
@@ -36,6 +36,9 @@ def decode_leaf(raw: bytes, part: Part, bytes_max: int | None = None) -> bytes:
 
     With `bytes_max` only as much of the encoded body is touched as that needs.
     """
+    if part.is_packed:
+        carrier = transfer.decode(raw[part.start : part.end], part.encoding.removeprefix(PACKED))
+        return tnef.leaf(carrier, part.number.rpartition(":")[2])[:bytes_max]
     end = part.end
     if bytes_max is not None:
         end = min(end, part.start + int(bytes_max * _ENCODED_SHARE.get(part.encoding, 1)) + 8)

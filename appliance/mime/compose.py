@@ -131,10 +131,10 @@ def _quoted(raw: bytes, structure: Structure, quotation: Quotation) -> bytes:
     """Append the quotation to the last leaf of each form; give a message without text a new leaf."""
     edits: dict[str, str] = {}
     for number in structure.text_parts:
-        if structure.part(number).content_type == "text/plain":
+        if structure.part(number).content_type == "text/plain" and not structure.part(number).is_packed:
             edits["text/plain"] = number
     for number in structure.html_parts:
-        if structure.part(number).content_type == "text/html":
+        if structure.part(number).content_type == "text/html" and not structure.part(number).is_packed:
             edits["text/html"] = number
     if not edits:
         leaf = text_part("text/plain", quotation.plain.lstrip("\r\n"))

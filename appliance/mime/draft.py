@@ -6,7 +6,6 @@ addresses; here an unfinished one is kept as the words it is.
 Source: RFC 5322 3.6 Field Definitions, RFC 2387 (multipart/related), MS-ASEMAIL 3.1.5.5 (drafts).
 """
 
-import base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,7 @@ from appliance.mime.characters import crlf, one_line, xml_safe
 from appliance.mime.edit import (
     OpenMessage,
     copied_part,
-    filename_parameter,
+    file_part,
     message_part,
     multipart_body,
     open_message,
@@ -237,19 +236,14 @@ def _text_part(raw: bytes, structure: Structure | None, text: Text | None) -> by
 def _file_part(new: File) -> bytes:
     if new.is_message:
         return message_part(new.data, new.filename)
-    is_text_like = new.content_type.startswith(("text/", "message/", "multipart/"))
-    kind = "inline" if new.is_inline and not is_text_like else "attachment"
-    lines = [
-        f"Content-Type: {new.content_type}",
-        f"Content-Disposition: {kind};\r\n {filename_parameter(new.filename)}",
-        "Content-Transfer-Encoding: base64",
-    ]
-    if new.content_id:
-        lines.append(f"Content-ID: <{new.content_id}>")
-    if new.content_location:
-        lines.append(f"Content-Location: {new.content_location}")
-    encoded = base64.encodebytes(new.data).replace(b"\n", b"\r\n").rstrip(b"\r\n")
-    return "\r\n".join(lines).encode("ascii", "replace") + b"\r\n\r\n" + encoded
+    return file_part(
+        new.data,
+        new.content_type,
+        new.filename,
+        is_inline=new.is_inline,
+        content_id=new.content_id,
+        content_location=new.content_location,
+    )
 
 
 def _multipart(kind: str, parts: Sequence[bytes]) -> bytes:

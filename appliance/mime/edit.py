@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from appliance.mime.body import decode_leaf
 from appliance.mime.characters import one_line
 from appliance.mime.headers import Headers, header_block
-from appliance.mime.structure import Part
+from appliance.mime.structure import Part, attachment_name
 
 LINE_BYTES_MAX = 998
 """RFC 5322 2.1.1, without the CRLF."""
@@ -158,6 +159,31 @@ def filename_parameter(name: str) -> str:
     return f"filename*=utf-8''{quote(clean, safe='')}"
 
 
+def file_part(
+    data: bytes,
+    content_type: str,
+    filename: str,
+    *,
+    is_inline: bool = False,
+    content_id: str = "",
+    content_location: str = "",
+) -> bytes:
+    """Return a file as a complete MIME part. content_id: without brackets."""
+    is_text_like = content_type.startswith(("text/", "message/", "multipart/"))
+    lines = [
+        f"Content-Type: {content_type}",
+        f"Content-Disposition: {'inline' if is_inline and not is_text_like else 'attachment'};"
+        f"\r\n {filename_parameter(filename)}",
+        "Content-Transfer-Encoding: base64",
+    ]
+    if content_id:
+        lines.append(f"Content-ID: <{content_id}>")
+    if content_location:
+        lines.append(f"Content-Location: {content_location}")
+    encoded = base64.encodebytes(data).replace(b"\n", b"\r\n").rstrip(b"\r\n")
+    return "\r\n".join(lines).encode("ascii", "replace") + b"\r\n\r\n" + encoded
+
+
 def replace_leaf_text(raw: bytes, part: Part, text: str) -> bytes:
     """Return the message with the text of one leaf replaced; all other bytes stay.
 
@@ -171,7 +197,14 @@ def replace_leaf_text(raw: bytes, part: Part, text: str) -> bytes:
 
 
 def copied_part(raw: bytes, part: Part) -> bytes:
-    """Return a part, its body byte for byte, with its Content-* fields only when it is the root."""
+    """Return a part, its body byte for byte, with its Content-* fields only when it is the root.
+
+    What lies inside a winmail.dat becomes a file of its own.
+    """
+    if part.is_packed:
+        data, is_inline = decode_leaf(raw, part), part.disposition == "inline"
+        name, content_id = attachment_name(part), part.content_id or ""
+        return file_part(data, part.content_type, name, is_inline=is_inline, content_id=content_id)
     head = _part_head(raw, part)
     if part.parent is None:
         lines = (field for field in _field_lines(head) if field.name.lower().startswith("content-"))

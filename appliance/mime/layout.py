@@ -2,9 +2,9 @@
 
 Bodies follow the algorithm of JMAP: alternatives offer one rendering each, everything else in
 sequence belongs to both, so mail that mixes text, picture, text (Apple Mail) loses nothing.
-What a user sees as attachment: every other leaf, message/rfc822 as one, TNEF as the opaque file it
-is; not a meeting request inside multipart/alternative, not the signature of an S/MIME message, not the
-machine-readable part of a report.
+What a user sees as attachment: every other leaf, message/rfc822 as one, the files inside a winmail.dat
+in its place; not a meeting request inside multipart/alternative, not the signature of an S/MIME message,
+not the machine-readable part of a report. The text of a winmail.dat is shown when the mail has no other.
 Source: RFC 8621 4.1.4 (body parts), RFC 8551 3.2 (S/MIME types), RFC 6522 (multipart/report).
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from appliance.mime.characters import one_line
 from appliance.mime.structure import Part, Smime, Structure
+from appliance.mime.tnef import TEXT
 
 _BODY_TYPES = ("text/plain", "text/html")
 _SMIME_BODIES = ("application/pkcs7-mime", "application/x-pkcs7-mime")
@@ -24,6 +25,9 @@ _REPORT_DETAILS = (
     "message/feedback-report",
 )
 
+
+BLANK_BYTES_MAX = 8
+"""Outlook sends a line end beside a winmail.dat that holds the text."""
 
 _Renderings = tuple[list[str], list[str]]
 """The leaves of the plain and of the HTML rendering of one branch, in order."""
@@ -47,7 +51,18 @@ def arrange(
     text, html = _branch(children, by_number, children[None], "mixed", loose)
     calendar = _calendar(parts, methods)
     hidden = _hidden(parts, calendar)
-    attachments = tuple(number for number in loose if number not in hidden)
+    packed = {number: children[number] for number in loose if number in children}
+    texts = [part.number for inside in packed.values() for part in inside if is_packed_text(part)]
+    if texts and all(by_number[number].size <= BLANK_BYTES_MAX for number in (*text, *html)):
+        text = html = texts[:1]
+    attachments = tuple(
+        each
+        for number in loose
+        if number not in hidden
+        for each in (
+            [p.number for p in packed[number] if not is_packed_text(p)] if number in packed else [number]
+        )
+    )
     return Structure(
         parts=parts,
         defects=defects,
@@ -59,6 +74,11 @@ def arrange(
         report_type=_report_type(parts[0], root_parameters),
         calendar_part=calendar,
     )
+
+
+def is_packed_text(part: Part) -> bool:
+    """Tell whether a leaf is the text of a winmail.dat."""
+    return part.is_packed and part.number.endswith(f":{TEXT}")
 
 
 def _branch(
@@ -112,7 +132,7 @@ def _is_body(part: Part, index: int, subtype: str) -> bool:
 
 def _calendar(parts: tuple[Part, ...], methods: Mapping[str, str]) -> str | None:
     """Return the number of the calendar leaf: the first that names a method, else the first at all."""
-    leaves = [part.number for part in parts if part.content_type == "text/calendar"]
+    leaves = [part.number for part in parts if part.content_type == "text/calendar" and not part.is_packed]
     return next((number for number in leaves if number in methods), leaves[0] if leaves else None)
 
 

@@ -12,13 +12,13 @@ Source: RFC 2045, RFC 2046 5.1 Multipart Media Type, RFC 2183, RFC 3676 (format=
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from appliance.mime import charsets, transfer
+from appliance.mime import charsets, tnef, transfer
 from appliance.mime.characters import one_line
 from appliance.mime.headers import BLOCK_BYTES_MAX, FIELD_BYTES_MAX, Headers, header_block
 from appliance.mime.layout import arrange
-from appliance.mime.structure import ROOT_MULTIPART, Disposition, Part, Structure
+from appliance.mime.structure import PACKED, ROOT_MULTIPART, Disposition, Part, Structure, media_type
 
 FILENAME_CHARS_MAX = 255
 CONTENT_ID_CHARS_MAX = 998
@@ -86,8 +86,35 @@ def run(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Structure, int]:
     state = _Scan(raw, limits)
     _scan_part(state, "1", None, 0, len(raw), depth=0, default_type="text/plain")
     root = state.contents[state.parts[0].number]
-    structure = arrange(tuple(state.parts), tuple(state.defects), root.parameters, _methods(state))
+    parts = [each for part in state.parts for each in (part, *_packed(raw, part))]
+    structure = arrange(tuple(parts), tuple(state.defects), root.parameters, _methods(state))
     return structure, state.steps
+
+
+def _packed(raw: bytes, part: Part) -> Iterator[Part]:
+    """Yield what lies inside a winmail.dat as leaves of their own; nothing for every other part."""
+    named = part.content_type == "application/octet-stream" and (part.filename or "").lower() == "winmail.dat"
+    if not named and part.content_type not in ("application/ms-tnef", "application/vnd.ms-tnef"):
+        return
+    if part.size > tnef.BYTES_MAX:
+        return
+    found = tnef.unpack(transfer.decode(raw[part.start : part.end], part.encoding))
+    for key, file in found.leaves():
+        name = _filename(file.name)
+        is_shown = bool(file.content_id) and f"cid:{file.content_id}" in found.html
+        yield replace(
+            part,
+            number=f"{part.number}:{key}",
+            parent=part.number,
+            content_type=file.content_type or media_type(name or ""),
+            charset="utf-8" if key == tnef.TEXT else None,
+            encoding=PACKED + part.encoding,
+            size=len(file.data),
+            filename=name,
+            disposition="inline" if is_shown else "attachment",
+            content_id=file.content_id or None,
+            content_location=None,
+        )
 
 
 def _methods(state: _Scan) -> dict[str, str]:

@@ -16,6 +16,9 @@ VERSION = 1
 ROOT_MULTIPART = ""
 """Number of a multipart root; its children are "1", "2", … as in IMAP."""
 
+PACKED = "tnef+"
+"""Prefix of the transfer encoding of a leaf that lies inside a winmail.dat, whose own encoding follows."""
+
 Disposition = Literal["inline", "attachment"]
 Smime = Literal["signed", "encrypted"]
 
@@ -87,6 +90,11 @@ class Part:
     @property
     def is_multipart(self) -> bool:
         return self.content_type.startswith("multipart/")
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it lies inside a winmail.dat: its offsets are that file's, its number ends in its key."""
+        return self.encoding.startswith(PACKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,14 @@ def attachment_name(part: Part) -> str:
     kind = part.content_type.partition("/")[0]
     stem = {"image": "image", "message": "message", "text": "text"}.get(kind, "attachment")
     return f"{stem}-{part.number or '0'}.{_EXTENSIONS.get(part.content_type, 'bin')}"
+
+
+def media_type(filename: str) -> str:
+    """Return the media type that a file name suggests."""
+    extension = filename.rpartition(".")[2].lower()
+    return next(
+        (kind for kind, known in _EXTENSIONS.items() if known == extension), "application/octet-stream"
+    )
 
 
 def _part_row(part: Part) -> list[Any]:
