@@ -20,6 +20,7 @@ import gevent
 from appliance import logs
 from appliance.smtp.events import (
     NEED_DATA,
+    ChunkStart,
     ConnectionLost,
     DataChunk,
     DataEnd,
@@ -162,7 +163,7 @@ class Connection:
                 self._flush()
                 self._handshake()
                 self._session.tls_established()
-            case DataStart():
+            case DataStart() | ChunkStart():
                 self._data_since, self._data_bytes = time.monotonic(), 0
             case DataChunk(data):
                 self._data_bytes += len(data)

@@ -14,9 +14,10 @@ from pathlib import Path
 from appliance import logs
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.items.account import Account
-from appliance.items.envelope import Envelope
+from appliance.items.envelope import Envelope, RecipientWishes, Wishes
 from appliance.smtp.events import (
     Auth,
+    ChunkStart,
     Connected,
     ConnectionLost,
     DataChunk,
@@ -81,6 +82,7 @@ class Conversation:
         self._account: Account | None = None
         self._mail: Mail | None = None
         self._forward_paths: list[str] = []
+        self._wishes: dict[str, RecipientWishes] = {}
         self._spool: Spool | None = None
         self._spool_refusal: Reply | None = None
         is_reception = port.session.kind is SessionKind.RECEPTION
@@ -101,7 +103,7 @@ class Conversation:
                 return self._judge(event)
             case Auth():
                 return self._on_auth(event)
-            case DataStart():
+            case DataStart() | ChunkStart():
                 return self._on_data_start(event)
             case DataChunk():
                 self._on_chunk(event.data)
@@ -161,6 +163,8 @@ class Conversation:
             return self._refusal_of(verdict)
         if forward_path not in self._forward_paths:
             self._forward_paths.append(forward_path)
+        if event.notify or event.orcpt:
+            self._wishes[forward_path] = RecipientWishes(event.notify, event.orcpt)
         return None
 
     def _refusal_of(self, verdict: RecipientVerdict) -> Reply:
@@ -198,7 +202,7 @@ class Conversation:
         logs.event(logger, "login", account=self._account.id, mechanism=event.mechanism)
         return event
 
-    def _on_data_start(self, event: DataStart) -> Event | Reply:
+    def _on_data_start(self, event: DataStart | ChunkStart) -> Event | Reply:
         if not self._stores.budget.has_room(1):
             self._refused("data", replies.NO_SPACE)
             return replies.NO_SPACE
@@ -281,6 +285,7 @@ class Conversation:
             protocol=session.protocol,
             tls=self.tls,
             account_id=None if self._account is None else self._account.id,
+            wishes=Wishes(mail.ret, mail.envid, mail.requires_tls, self._wishes),
         )
 
     def _on_violation(self, event: ProtocolViolation | DataRefused) -> None:
@@ -296,6 +301,7 @@ class Conversation:
     def _forget(self) -> None:
         self._mail = None
         self._forward_paths = []
+        self._wishes = {}
         self._spool_refusal = None
         self._close_spool()
 

@@ -27,6 +27,7 @@ def ports(config: Config, hostname: str) -> Mapping[str, Port]:
         _session(config.submission, SessionKind.SUBMISSION, hostname),
         auth_mechanisms=MECHANISMS,
         requires_auth=True,
+        dsn=True,
     )
     submission = _port("submission", from_users, config.submission)
     return {

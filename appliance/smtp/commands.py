@@ -8,12 +8,13 @@ answered by itself and there is nothing to report, or raises `Refused`. RFC 5321
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from appliance.smtp.events import Auth, DataStart, Event, Hello, Quit, Reset, StartTls
+from appliance.smtp.chunks import parse_bdat
+from appliance.smtp.events import Auth, ChunkStart, DataStart, Event, Hello, Quit, Reset, StartTls
 from appliance.smtp.parameters import Refused, mail_event, rcpt_event
 from appliance.smtp.reply import Reply
 from appliance.smtp.sasl import MECHANISMS, Challenge, Credentials, SaslError, SaslExchange
 from appliance.smtp.session_config import SessionKind
-from appliance.smtp.state import Move
+from appliance.smtp.state import Move, Phase, sequence_error
 
 if TYPE_CHECKING:
     from appliance.smtp.server import ServerSession
@@ -48,8 +49,14 @@ def _extensions(session: "ServerSession") -> list[str]:
     """Return the EHLO keyword lines for the present state of the session."""
     config = session.config
     lines = ["PIPELINING", f"SIZE {config.size_bytes_max}", "8BITMIME", "ENHANCEDSTATUSCODES"]
+    if config.chunking:
+        lines.append("CHUNKING")
     if config.smtputf8:
         lines.append("SMTPUTF8")
+    if config.dsn:
+        lines.append("DSN")
+    if config.requiretls and session.tls_active:
+        lines.append("REQUIRETLS")
     if config.tls_available and not session.tls_active:
         lines.append("STARTTLS")
     if config.auth_mechanisms and (session.tls_active or not config.requires_tls_for_auth):
@@ -61,13 +68,16 @@ def mail(session: "ServerSession", argument: str) -> Event:
     """MAIL: ask whether this sender may begin. Source: RFC 5321 4.1.1.2."""
     if session.config.requires_auth and not session.authenticated:
         raise Refused(Reply(530, "5.7.0", "Authentication required"), "auth_required")
-    return session.ask(mail_event(argument, session.config, extended=session.extended))
+    return session.ask(
+        mail_event(argument, session.config, extended=session.extended, tls_active=session.tls_active)
+    )
 
 
 def rcpt(session: "ServerSession", argument: str) -> Event:
     """RCPT: ask about one recipient, up to the ceiling. Source: RFC 5321 4.1.1.3 and 4.5.3.1.10."""
     transaction, ceiling = session.transaction, session.config.recipients_max
-    event = rcpt_event(argument, smtputf8=transaction.smtputf8)
+    has_dsn = session.config.dsn and session.extended
+    event = rcpt_event(argument, smtputf8=transaction.smtputf8, dsn=has_dsn)
     if transaction.recipients >= ceiling:
         transaction.recipients_over += 1
         if transaction.recipients_over > ceiling:
@@ -82,6 +92,23 @@ def data(session: "ServerSession", argument: str) -> Event:
     """DATA: ask whether the message may come now. Source: RFC 5321 4.1.1.4."""
     _no_argument(argument)
     return session.ask(DataStart())
+
+
+def bdat(session: "ServerSession", argument: str) -> Event | None:
+    """BDAT: ask whether the message may come, or take its next chunk. Source: RFC 3030 2."""
+    if not session.config.chunking:
+        raise Refused(Reply(502, "5.5.1", "BDAT is not available"), "unknown_command", close=True)
+    parsed = parse_bdat(argument)
+    if parsed is None:  # nobody knows how many octets follow, and each could be taken for a command
+        raise Refused(Reply(501, "5.5.4", "BDAT needs a size, closing the connection"), "syntax", close=True)
+    size, is_last = parsed
+    if session.phase is Phase.RCPT:
+        return session.ask(ChunkStart(size, is_last))
+    if session.phase is Phase.CHUNKS:
+        session.next_chunk(size, is_last=is_last)
+        return None
+    session.discard(size, Refused(sequence_error("BDAT", session.phase), "sequence"))
+    return None
 
 
 def rset(session: "ServerSession", argument: str) -> Event:
@@ -196,6 +223,7 @@ HANDLERS: dict[str, Callable[["ServerSession", str], Event | None]] = {
     "MAIL": mail,
     "RCPT": rcpt,
     "DATA": data,
+    "BDAT": bdat,
     "RSET": rset,
     "VRFY": vrfy,
     "EXPN": expn,

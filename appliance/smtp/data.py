@@ -10,11 +10,11 @@ front, "the first line is a dot" and "a later line is a dot" are the same five o
 piece of input it holds back the longest tail that could still become those five (at most four octets), so
 everything it does release is settled: no line break or leading dot is ever cut in two.
 
-BDAT (RFC 3030) would count octets instead and needs a second reader with the same four results.
+BDAT counts octets instead: `chunks.ChunkReader`, under the same ceilings.
 """
 
 import re
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 
 END_OF_DATA = b"\r\n.\r\n"
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
@@ -24,21 +24,22 @@ class DataState(Enum):
     """How far a reader is, or why it stopped."""
 
     READING = auto()
-    ENDED = auto()  # CRLF.CRLF seen; `flaw` says whether the message is acceptable
+    ENDED = auto()  # CRLF.CRLF seen, or the chunk complete; `flaw` says whether the message is acceptable
     BARE_LINE_BREAK = auto()  # stop: nothing after this can be trusted
     OVERRUN = auto()  # far beyond the size limit and still no end: stop
 
 
-class Flaw(Enum):
-    """Why a message that ended properly is refused."""
+class Flaw(IntEnum):
+    """Why a message that ended properly is refused; of several the highest is named."""
 
-    TOO_LARGE = auto()
-    LINE_TOO_LONG = auto()
-    NUL = auto()
+    LINE_TOO_LONG = 1
+    NUL = 2
+    BARE_LINE_BREAK = 3  # in chunks only: in DATA it stops the reader
+    TOO_LARGE = 4
 
 
-class DataReader:
-    """Takes the octets after 354 and gives back the message, unstuffed.
+class MessageReader:
+    """The ceilings on a message as it streams in.
 
     size_bytes_max: a larger message is read to its end and thrown away (`flaw` is TOO_LARGE), so that
     the client hears the refusal; beyond discard_bytes_max the reader stops (OVERRUN).
@@ -49,11 +50,44 @@ class DataReader:
         self.state = DataState.READING
         self.flaw: Flaw | None = None
         self.size_bytes = 0
-        self.rest = b""  # what followed the end of data: the next commands
         self._size_bytes_max = size_bytes_max
         self._discard_bytes_max = discard_bytes_max
         self._line_bytes_max = line_bytes_max
         self._line_bytes = 0
+
+    def _note(self, flaw: Flaw) -> None:
+        self.flaw = max(flaw, self.flaw or flaw)
+
+    def _account(self, content: bytes) -> bytes:
+        """Apply the ceilings to settled content. The worst flaw is reported, however the input was cut."""
+        self.size_bytes += len(content)
+        has_long_line = self._longest_line(content) > self._line_bytes_max
+        if self.size_bytes > self._discard_bytes_max:
+            self.state = DataState.OVERRUN
+        if self.size_bytes > self._size_bytes_max:
+            self._note(Flaw.TOO_LARGE)
+        if b"\0" in content:
+            self._note(Flaw.NUL)
+        if has_long_line:
+            self._note(Flaw.LINE_TOO_LONG)
+        return content if self.flaw is None else b""
+
+    def _longest_line(self, content: bytes) -> int:
+        """Return an upper bound that is exact when it matters; remembers the line still open."""
+        carried, last = self._line_bytes, content.rfind(b"\r\n")
+        self._line_bytes = carried + len(content) if last < 0 else len(content) - last - 2
+        if carried + len(content) <= self._line_bytes_max:
+            return 0
+        first, *others = content.split(b"\r\n")
+        return max(carried + len(first), *map(len, others), 0)
+
+
+class DataReader(MessageReader):
+    """Takes the octets after 354 and gives back the message, unstuffed."""
+
+    def __init__(self, size_bytes_max: int, discard_bytes_max: int, line_bytes_max: int) -> None:
+        super().__init__(size_bytes_max, discard_bytes_max, line_bytes_max)
+        self.rest = b""  # what followed the end of data: the next commands
         self._held = b"\r\n"
         self._virtual = 2
 
@@ -91,29 +125,6 @@ class DataReader:
         virtual = min(self._virtual, len(region))
         self._virtual -= virtual
         return region.replace(b"\r\n.", b"\r\n")[virtual:]
-
-    def _account(self, content: bytes) -> bytes:
-        """Apply the ceilings to settled content. The worst flaw is reported, however the input was cut."""
-        self.size_bytes += len(content)
-        has_long_line = self._longest_line(content) > self._line_bytes_max
-        if self.size_bytes > self._discard_bytes_max:
-            self.state = DataState.OVERRUN
-        if self.size_bytes > self._size_bytes_max:
-            self.flaw = Flaw.TOO_LARGE
-        elif self.flaw is Flaw.NUL or b"\0" in content:
-            self.flaw = Flaw.NUL
-        elif has_long_line:
-            self.flaw = Flaw.LINE_TOO_LONG
-        return content if self.flaw is None else b""
-
-    def _longest_line(self, content: bytes) -> int:
-        """Return an upper bound that is exact when it matters; remembers the line still open."""
-        carried, last = self._line_bytes, content.rfind(b"\r\n")
-        self._line_bytes = carried + len(content) if last < 0 else len(content) - last - 2
-        if carried + len(content) <= self._line_bytes_max:
-            return 0
-        first, *others = content.split(b"\r\n")
-        return max(carried + len(first), *map(len, others), 0)
 
 
 class DataWriter:

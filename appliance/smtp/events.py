@@ -42,24 +42,47 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """Decision: a transaction begins. `reverse_path` None is the null path; `body` 7BIT or 8BITMIME."""
+    """Decision: a transaction begins. `reverse_path` None is the null path; `body` 7BIT or 8BITMIME.
+
+    ret: FULL, HDRS or ""; envid: xtext as it came, or "" (RFC 3461 4.3, 4.4).
+    """
 
     reverse_path: Address | None
     size_declared: int | None = None
     body: str = "7BIT"
     smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+    requires_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rcpt:
-    """Decision: may this message go to `forward_path`?"""
+    """Decision: may this message go to `forward_path`?
+
+    notify: NEVER, or some of SUCCESS, FAILURE and DELAY joined by commas, or "". orcpt: as it came
+    ("rfc822;carl@example.org", xtext), or "" (RFC 3461 4.1, 4.2).
+    """
 
     forward_path: Address
+    notify: str = ""
+    orcpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DataStart:
     """Decision: 354 lets the message come; 4yz or 5yz refuses it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkStart:
+    """Decision, for the first BDAT of a message: let it come (nothing is said), or refuse it now.
+
+    After a refusal the octets are read and thrown away, and the transaction is over.
+    """
+
+    size: int
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +147,6 @@ class ProtocolViolation:
     close: bool = False
 
 
-type Decision = Connected | StartTls | Auth | Mail | Rcpt | DataStart | DataEnd
+type Decision = Connected | StartTls | Auth | Mail | Rcpt | DataStart | ChunkStart | DataEnd
 type Notice = DataChunk | DataRefused | Hello | Reset | Quit | ConnectionLost | ProtocolViolation
 type Event = Decision | Notice

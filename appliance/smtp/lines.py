@@ -53,8 +53,12 @@ class LineReader:
             raise BareLineBreak
         return line[:-2]
 
-    def take(self) -> bytes:
-        """Return and remove everything buffered (the message after DATA)."""
+    def take(self, octets_max: int | None = None) -> bytes:
+        """Return and remove what is buffered (the message after DATA), at most `octets_max` of it."""
+        if octets_max is not None and octets_max < len(self._buffer):
+            taken = bytes(self._buffer[:octets_max])
+            self._forget(octets_max)
+            return taken
         taken = bytes(self._buffer)
         self.clear()
         return taken

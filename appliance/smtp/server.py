@@ -1,9 +1,9 @@
 """The server side of SMTP without a socket: bytes in, events out, replies back as bytes.
 
-Owns the conversation (RFC 5321, with PIPELINING, SIZE, 8BITMIME, SMTPUTF8, ENHANCEDSTATUSCODES, STARTTLS
-and AUTH): its buffers, its state, its counters. The commands one by one are in `commands`. Leaves to the
-caller the socket, every deadline, TLS, and each decision: who may connect, send, receive and authenticate,
-and whether a message is stored.
+Owns the conversation (RFC 5321, with PIPELINING, SIZE, 8BITMIME, CHUNKING, SMTPUTF8, ENHANCEDSTATUSCODES,
+DSN, REQUIRETLS, STARTTLS and AUTH): its buffers, its state, its counters. The commands one by one are in
+`commands`. Leaves to the caller the socket, every deadline, TLS, and each decision: who may connect, send,
+receive and authenticate, and whether a message is stored.
 
     session = ServerSession(config)
     while session.phase is not Phase.CLOSED:
@@ -22,11 +22,13 @@ bytes give the same events and replies however they were cut.
 
 from dataclasses import dataclass
 
+from appliance.smtp.chunks import ChunkReader
 from appliance.smtp.commands import HANDLERS, sasl_response
 from appliance.smtp.data import DataReader, DataState, Flaw
 from appliance.smtp.events import (
     NEED_DATA,
     Auth,
+    ChunkStart,
     Connected,
     ConnectionLost,
     DataChunk,
@@ -53,10 +55,12 @@ _TOO_MANY_FAILURES = Reply(421, "4.7.0", "Too many failed logins, closing the co
 _TOO_MANY_REFUSALS = Reply(421, "4.7.0", "Too many refused recipients, closing the connection")
 _BARE_IN_COMMAND = Reply(521, "5.5.2", "Lines must end with CRLF; bare CR or LF received, closing")
 _BARE_IN_DATA = Reply(521, "5.6.0", "Message has a bare CR or LF (SMTP smuggling protection), closing")
+_TOO_MANY_CHUNKS = Reply(552, "5.3.4", "Far too many chunks, closing the connection")
 _OVERRUN = Reply(552, "5.3.4", "Message far over the size limit, closing the connection")
 _FLAWS = {
     Flaw.TOO_LARGE: (Reply(552, "5.3.4", "Message too large"), "size"),
     Flaw.NUL: (Reply(554, "5.6.0", "Message contains NUL octets"), "nul"),
+    Flaw.BARE_LINE_BREAK: (Reply(554, "5.6.0", "Message has a bare CR or LF"), "bare_line_break"),
     Flaw.LINE_TOO_LONG: (Reply(554, "5.6.0", "Message has a line that is too long"), "line_too_long"),
 }
 
@@ -76,6 +80,7 @@ _MOVE_IF_ACCEPTED: dict[type, Move] = {
     Mail: Move.MAIL,
     Rcpt: Move.RCPT,
     DataStart: Move.DATA,
+    ChunkStart: Move.DATA,
     DataEnd: Move.RESET,
 }
 _MOVE_IF_REFUSED: dict[type, Move] = {Connected: Move.CLOSE, Auth: Move.AUTH_DONE, DataEnd: Move.RESET}
@@ -88,7 +93,7 @@ class Transaction:
     smtputf8: bool = False
     recipients: int = 0
     recipients_over: int = 0
-    reader: DataReader | None = None
+    reader: DataReader | ChunkReader | None = None
 
 
 class ServerSession:
@@ -115,6 +120,7 @@ class ServerSession:
         self._open: Decision | None = None
         self._is_eof = False
         self._last_word: Reply | None = None  # set: whatever comes next is answered with this 421
+        self._discard: tuple[int, Refused] | None = None  # octets of a chunk nobody wants, and the answer
         self._errors = self._auth_failures = self._refusals = 0
 
     @property
@@ -138,7 +144,7 @@ class ServerSession:
         if self.phase is Phase.CONNECTED:
             return self.ask(Connected())
         while self.phase not in (Phase.TLS, Phase.CLOSED):
-            event = self._data_event() if self.phase is Phase.DATA else self._command_event()
+            event = self._next()
             if event is NEED_DATA:
                 break
             if event is not None:
@@ -147,6 +153,11 @@ class ServerSession:
             self.move(Move.CLOSE)
             return ConnectionLost()
         return NEED_DATA
+
+    def _next(self) -> Event | NeedData | None:
+        if self._discard is not None:
+            return self._discard_event(*self._discard)
+        return self._data_event() if self.phase is Phase.DATA else self._command_event()
 
     def send(self, answer: Event | Reply) -> bytes:
         """Answer the open decision and return all output gathered so far.
@@ -158,6 +169,8 @@ class ServerSession:
             self._decide(answer)
         elif isinstance(answer, Connected):
             self._decide(Reply(220, None, f"{self.config.hostname} ESMTP"))
+        elif isinstance(answer, ChunkStart):
+            self._begin_chunks(answer)
         elif type(answer) in _ACCEPTANCES:
             self._decide(_ACCEPTANCES[type(answer)])
         return self.data_to_send()
@@ -203,11 +216,39 @@ class ServerSession:
             self.transaction = Transaction()
             self.sasl = None
 
+    def next_chunk(self, size: int, *, is_last: bool) -> None:
+        """Expect the octets of a message's next chunk."""
+        reader = self.transaction.reader
+        assert isinstance(reader, ChunkReader)
+        reader.begin(size, is_last=is_last)
+        self.move(Move.DATA)
+
+    def discard(self, size: int, refused: Refused) -> None:
+        """Read the octets of an unwanted chunk before it is refused, so that none is taken for a command."""
+        if size > self.config.discard_bytes_max:
+            refused = Refused(_OVERRUN, "size", close=True)
+            size = 0
+        self._discard = (size, refused)
+
     # Decisions:
+
+    def _begin_chunks(self, start: ChunkStart) -> None:
+        decision, self._open = self._open, None
+        assert decision is start, "an answer to another question"
+        config = self.config
+        self.transaction.reader = ChunkReader(
+            config.size_bytes_max, config.discard_bytes_max, config.text_line_bytes_max
+        )
+        self.next_chunk(start.size, is_last=start.is_last)
 
     def _decide(self, reply: Reply) -> None:
         decision, self._open = self._open, None
         assert decision is not None, "a reply without an open decision"
+        if isinstance(decision, ChunkStart):
+            assert not reply.is_positive, "a chunk is let in by the event itself"
+            self.discard(decision.size, Refused(reply, "refused", close=reply.code == 421, counts=False))
+            self.move(Move.RESET)  # the next chunk of this message must not begin another
+            return
         self.say(reply)
         if reply.is_positive:
             assert (reply.code // 100 == 3) == isinstance(decision, DataStart), "3yz accepts DATA, only DATA"
@@ -255,7 +296,9 @@ class ServerSession:
         verb = start.upper()
         if self.phase is Phase.AUTH or verb == b"AUTH ":
             return self.config.auth_line_max
-        return self.config.mail_line_max if verb == b"MAIL " else self.config.command_line_max
+        if verb == b"MAIL ":
+            return self.config.mail_line_max
+        return self.config.rcpt_line_max if verb == b"RCPT " else self.config.command_line_max
 
     def _command_event(self) -> Event | NeedData | None:
         """Handle one line; None says it was answered and there is nothing to report."""
@@ -310,11 +353,12 @@ class ServerSession:
         reader = self.transaction.reader
         assert reader is not None
         if reader.state is DataState.READING:
-            octets = self._lines.take()
+            octets = self._lines.take(reader.left if isinstance(reader, ChunkReader) else None)
             if not octets:
                 return NEED_DATA
             content = reader.feed(octets)
-            self._lines.feed(reader.rest)
+            if isinstance(reader, DataReader):
+                self._lines.feed(reader.rest)
             return DataChunk(content) if content else None
         if reader.state is DataState.BARE_LINE_BREAK:
             return self._refuse_data(_BARE_IN_DATA, "bare_line_break", Move.CLOSE)
@@ -322,7 +366,30 @@ class ServerSession:
             return self._refuse_data(_OVERRUN, "size", Move.CLOSE)
         if reader.flaw is not None:
             return self._refuse_data(*_FLAWS[reader.flaw], Move.RESET)
+        if isinstance(reader, ChunkReader) and not reader.is_last:
+            return self._chunk_taken(reader)
         return self.ask(DataEnd(reader.size_bytes))
+
+    def _chunk_taken(self, reader: ChunkReader) -> Event | None:
+        """Say that a chunk has arrived; that the message is safe is only said after the last one."""
+        if reader.chunks >= self.config.chunks_max:
+            return self._refuse_data(_TOO_MANY_CHUNKS, "too_many_chunks", Move.CLOSE)
+        self.say(Reply(250, "2.0.0", f"{reader.chunk_bytes} octets received"))
+        self.move(Move.CHUNK)
+        return None
+
+    def _discard_event(self, left: int, refused: Refused) -> Event | NeedData | None:
+        octets = self._lines.take(left) if left else b""
+        if len(octets) < left:
+            self._discard = (left - len(octets), refused)
+            return None if octets else NEED_DATA
+        self._discard = None
+        if refused.counts:
+            return self._violation(refused)
+        self.say(refused.reply)  # the caller's own answer: it knows
+        if refused.close:
+            self.move(Move.CLOSE)
+        return None
 
     def _refuse_data(self, reply: Reply, reason: str, move: Move) -> DataRefused:
         self.say(reply)

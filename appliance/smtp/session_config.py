@@ -13,6 +13,9 @@ AUTH_LINE_OCTETS_MAX = 12_288  # RFC 4954 4 The AUTH Command, for the command an
 SIZE_PARAMETER_OCTETS = 26  # RFC 1870 3 Framework for the Size Declaration Extension
 BODY_PARAMETER_OCTETS = 17  # RFC 6152 2 Framework for the 8-bit MIME Transport Extension
 SMTPUTF8_PARAMETER_OCTETS = 10  # RFC 6531 3.1 Definition, for MAIL
+RET_AND_ENVID_PARAMETER_OCTETS = 120  # RFC 3461 4.3, 4.4: an ENVID has 100 octets
+NOTIFY_AND_ORCPT_PARAMETER_OCTETS = 540  # RFC 3461 4.1, 4.2: an ORCPT has 500 octets
+REQUIRETLS_PARAMETER_OCTETS = 11  # RFC 8689 2
 AUTH_PARAMETER_OCTETS = 500  # RFC 4954 5 The AUTH Parameter to the MAIL FROM command
 
 
@@ -40,6 +43,10 @@ class SessionConfig:
     requires_auth: bool = False  # MAIL only after AUTH
     requires_tls_for_auth: bool = True
     smtputf8: bool = True
+    dsn: bool = False  # where reports are made as the sender asks (RFC 3461)
+    requiretls: bool = False  # where the promise is kept to the end (RFC 8689); announced under TLS only
+    chunking: bool = True
+    chunks_max: int = 20_000  # of one message; a client that sends fewer octets a chunk means no good
     errors_max: int = 20  # bad commands before 421
     idle_commands_max: int = 200  # NOOP, RSET, VRFY, HELP, EHLO between two messages before each is an error
     auth_failures_max: int = 3
@@ -50,5 +57,12 @@ class SessionConfig:
         """Return the ceiling for a MAIL command: the base and what each announced extension adds."""
         extra = SIZE_PARAMETER_OCTETS + BODY_PARAMETER_OCTETS
         extra += SMTPUTF8_PARAMETER_OCTETS if self.smtputf8 else 0
+        extra += RET_AND_ENVID_PARAMETER_OCTETS if self.dsn else 0
+        extra += REQUIRETLS_PARAMETER_OCTETS if self.requiretls else 0
         extra += AUTH_PARAMETER_OCTETS if self.auth_mechanisms else 0
         return self.command_line_max + extra
+
+    @property
+    def rcpt_line_max(self) -> int:
+        """Return the ceiling for a RCPT command."""
+        return self.command_line_max + (NOTIFY_AND_ORCPT_PARAMETER_OCTETS if self.dsn else 0)

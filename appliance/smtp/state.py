@@ -7,6 +7,7 @@ Owns what may follow what (RFC 5321 4.1.4 Order of Commands; RFC 3207 and RFC 49
                           ▲             │ ▲           │             │            │
               TLS_DONE ── TLS ◄──TLS────┤ └───────────┴───RESET─────┴────RESET───┘
                                    AUTH ⇄ AUTH/AUTH_DONE                any ─CLOSE─► CLOSED
+    BDAT: DATA for the octets of each chunk, CHUNKS between two of them.
 """
 
 from enum import Enum, auto
@@ -24,6 +25,7 @@ class Phase(Enum):
     MAIL = auto()  # reverse path accepted
     RCPT = auto()  # at least one recipient accepted
     DATA = auto()  # message octets follow
+    CHUNKS = auto()  # between two chunks of a message
     TLS = auto()  # 220 sent: the octets belong to the handshake
     CLOSED = auto()
 
@@ -40,11 +42,12 @@ class Move(Enum):
     MAIL = auto()
     RCPT = auto()
     DATA = auto()
+    CHUNK = auto()
     RESET = auto()
     CLOSE = auto()
 
 
-_LISTENING = (Phase.FRESH, Phase.READY, Phase.MAIL, Phase.RCPT)
+_LISTENING = (Phase.FRESH, Phase.READY, Phase.MAIL, Phase.RCPT, Phase.CHUNKS)
 
 MOVES: dict[tuple[Phase, Move], Phase] = {
     (Phase.CONNECTED, Move.BANNER): Phase.FRESH,
@@ -57,8 +60,10 @@ MOVES: dict[tuple[Phase, Move], Phase] = {
     (Phase.MAIL, Move.RCPT): Phase.RCPT,
     (Phase.RCPT, Move.RCPT): Phase.RCPT,
     (Phase.RCPT, Move.DATA): Phase.DATA,
+    (Phase.DATA, Move.CHUNK): Phase.CHUNKS,
+    (Phase.CHUNKS, Move.DATA): Phase.DATA,
     (Phase.FRESH, Move.RESET): Phase.FRESH,
-    **{(phase, Move.RESET): Phase.READY for phase in (Phase.READY, Phase.MAIL, Phase.RCPT, Phase.DATA)},
+    **{(phase, Move.RESET): Phase.READY for phase in (*_LISTENING[1:], Phase.DATA)},
     **{(phase, Move.CLOSE): Phase.CLOSED for phase in Phase},
 }
 
@@ -70,6 +75,7 @@ LEGAL_PHASES: dict[str, frozenset[Phase]] = {
     "MAIL": frozenset({Phase.READY}),
     "RCPT": frozenset({Phase.MAIL, Phase.RCPT}),
     "DATA": frozenset({Phase.RCPT}),
+    "BDAT": frozenset(_LISTENING),  # its octets follow whether it is in place or not: it sees for itself
     "RSET": frozenset(_LISTENING),
     "NOOP": frozenset(_LISTENING),
     "VRFY": frozenset(_LISTENING),
@@ -87,9 +93,11 @@ def sequence_error(verb: str, phase: Phase) -> Reply:
     """Return the 503 (or 554 for DATA without recipients) that says what is missing. RFC 5321 4.1.4."""
     if phase is Phase.FRESH:
         return Reply(503, "5.5.1", "Say EHLO first")
+    if phase is Phase.CHUNKS:
+        return Reply(503, "5.5.1", f"{verb} is not allowed between the chunks of a message")
     if verb == "RCPT":
         return Reply(503, "5.5.1", "MAIL first")
-    if verb == "DATA":
+    if verb in ("DATA", "BDAT"):
         if phase is Phase.MAIL:
             return Reply(554, "5.5.1", "No valid recipients")
         return Reply(503, "5.5.1", "MAIL and RCPT first")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from appliance.smtp.events import (
     NEED_DATA,
     Auth,
+    ChunkStart,
     Connected,
     DataChunk,
     DataEnd,
@@ -158,7 +159,9 @@ def _verdict(event: Event, choices: int) -> Event | Reply:
         return Reply(535, "5.7.8", "Wrong user name or password")
     if isinstance(event, Rcpt) and (refuses or "x" in event.forward_path.local_part):
         return Reply(550, "5.1.1", f"No such user {event.forward_path}")
-    if isinstance(event, DataStart | DataEnd | Mail | Connected) and choices & 0x10 << (choices >> 5 & 1):
+    if isinstance(event, DataStart | ChunkStart | DataEnd | Mail | Connected) and choices & 0x10 << (
+        choices >> 5 & 1
+    ):
         return Reply(451, "4.3.0", "Later")
     return event
 

@@ -48,6 +48,12 @@ FRAGMENTS = [
     b"\0\r\n",
     b"\xff\r\n",
     b"a\nb\r\n",
+    b"BDAT 9\r\nBDAT 7\r\n\r",
+    b"BDAT 5 LAST\r\nabc\r\n",
+    b"BDAT 0 LAST\r\n",
+    b"BDAT 1990\r\n",
+    b"BDAT 1999999999\r\n",
+    b"BDAT x\r\n",
     b"\r",
     b"\n",
 ]
