@@ -24,7 +24,7 @@ MODULES: Final = {
     "alias": "appliance.cli.accounts",
     "domain": "appliance.cli.domains",
     "dkim": "appliance.cli.dkim",
-    "message": "appliance.cli.mail",
+    "message": "appliance.cli.bring",
     "queue": "appliance.cli.queue",
     "check": "appliance.cli.check",
     "jobs": "appliance.cli.jobs",

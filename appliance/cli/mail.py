@@ -1,20 +1,15 @@
-"""`appliance message`: mail put into a mailbox from files, and listings of what is there."""
+"""`appliance message`: what is in a mailbox. What brings mail along from elsewhere is `bring`."""
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import click
 
 from appliance import db
 from appliance.accounts import accounts
-from appliance.cli import show, sources
+from appliance.cli import show
 from appliance.cli.place import Place, placed
-from appliance.clock import SYSTEM_CLOCK
-from appliance.db.tables import Item
-from appliance.delivery import arrival
 from appliance.devices import devices, mass_deletions
-from appliance.errors import ApplianceError, NotFound, QuotaExceeded
+from appliance.importing.filing import walk
 from appliance.items.account import Account
 from appliance.items.folder import Folder, FolderType
 from appliance.items.message import Message
@@ -33,45 +28,6 @@ def message() -> None:
     """Mail in an account."""
 
 
-@dataclass(slots=True)
-class _Report:
-    """What became of an import."""
-
-    imported: int = 0
-    already_there: int = 0
-    failed: list[dict[str, str]] = field(default_factory=list)
-
-    def fail(self, source: str, error: str) -> None:
-        self.failed.append({"source": source, "error": error})
-
-
-@message.command("import")
-@click.argument("address")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@folder_option
-@click.option("--read", is_flag=True, help="Mark everything read [default: as the files say, else unread].")
-@show.as_json
-@placed
-def message_import(
-    place: Place, address: str, paths: tuple[Path, ...], folder: str | None, read: bool, as_json: bool
-) -> None:
-    """Put messages from .eml files, mbox files, Maildirs and folders of these into a mailbox.
-
-    Each keeps the date it was received on. A folder that does not exist is made. What is in the folder
-    already is left alone, so an import that was interrupted can be repeated. Files that cannot be read
-    are reported and passed over; exit status 1 if there were any.
-    """
-    report = _Report()
-    now = SYSTEM_CLOCK.now()
-    with place.opened():
-        account = _account(address)
-        target = _folder(account, folder, create=True)
-        for path in paths:
-            for found in sources.messages(path, now):
-                _file(account, target, found, read, report)
-    _print(report, as_json)
-
-
 @message.command("list")
 @click.argument("address")
 @folder_option
@@ -82,7 +38,7 @@ def message_list(place: Place, address: str, folder: str | None, limit: int | No
     """List the messages of a folder, newest first."""
     with place.opened():
         account = _account(address)
-        target = _folder(account, folder, create=False)
+        target = _folder(account, folder)
         found = [_described(item) for item in _newest(account, target, limit)]
     if as_json:
         show.document(found)
@@ -133,59 +89,23 @@ def message_restore(place: Place, address: str, deletion: int | None, as_json: b
         click.echo(f"{restored} put back")
 
 
+def folder_names(path: str) -> tuple[str, ...]:
+    """Return the names in a path of folders, the outermost first."""
+    return tuple(path.strip(SEPARATOR).split(SEPARATOR))
+
+
 def _account(address: str) -> Account:
     with db.connection():
         return accounts.require(address)
 
 
-def _folder(account: Account, path: str | None, *, create: bool) -> Folder:
-    """Return the folder of a path; raises NotFound unless it may be made."""
+def _folder(account: Account, path: str | None) -> Folder:
+    """Return the folder of a path; raises NotFound."""
     with db.connection():
         if path is None:
             return folders.special(account.id, FolderType.INBOX)
         whole = folders.by_name(account.id, path)  # a name may contain the separator
-    if whole is not None:
-        return whole
-    found: Folder | None = None
-    for name in path.strip(SEPARATOR).split(SEPARATOR):
-        parent_id = 0 if found is None else found.id
-        with db.connection():
-            found = folders.by_name(account.id, name, parent_id)
-        if found is None:
-            if not create:
-                raise NotFound(f"{account.address} has no folder {path}")
-            found = folders.create(account.id, parent_id, name, FolderType.USER_MAIL)
-    assert found is not None  # splitting a text gives at least one name
-    return found
-
-
-def _file(
-    account: Account, target: Folder, found: sources.Found | sources.Failed, read: bool, report: _Report
-) -> None:
-    """Put one message into the folder; what goes wrong with it is reported, the next one is tried.
-
-    Raises QuotaExceeded: the next one would not fit either.
-    """
-    if isinstance(found, sources.Failed):
-        report.fail(found.source, found.error)
-        return
-    try:
-        prepared = arrival.prepare(found.raw)
-        if _is_there(target, prepared.blob.digest):
-            report.already_there += 1
-            return
-        is_read = read or bool(found.is_read)
-        messages.file(account.id, target.id, prepared, received_at=found.received_at, is_read=is_read)
-        report.imported += 1
-    except QuotaExceeded as error:
-        raise QuotaExceeded(f"{error}, after {report.imported} messages; next was {found.source}") from error
-    except ApplianceError as error:
-        report.fail(found.source, str(error))
-
-
-def _is_there(target: Folder, digest: bytes) -> bool:
-    with db.connection():
-        return bool(Item.select().where((Item.blob == digest) & (Item.folder == target.id)).exists())
+    return whole or walk(account.id, folder_names(path), may_create=False)
 
 
 def _newest(account: Account, target: Folder, limit: int | None) -> list[Message]:
@@ -209,16 +129,3 @@ def _described(item: Message) -> dict[str, Any]:
         "size": item.size,
         "read": item.is_read,
     }
-
-
-def _print(report: _Report, as_json: bool) -> None:
-    if as_json:
-        show.document(asdict(report))
-    else:
-        for failure in report.failed:
-            click.echo(f"{show.plain(failure['source'])}: {failure['error']}", err=True)
-        click.echo(
-            f"{report.imported} imported, {report.already_there} already there, {len(report.failed)} failed"
-        )
-    if report.failed:
-        raise SystemExit(1)

@@ -231,6 +231,19 @@ class Correspondent(Base):
         primary_key = peewee.CompositeKey("account", "address")
 
 
+class ImportCursor(Base):
+    """How far a folder of another server has been brought along. See `importing.imap`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    source = peewee.TextField()  # imap://user@host:port
+    folder = peewee.TextField()  # as the other server calls it
+    uid_validity = peewee.BigIntegerField()  # RFC 9051 2.3.1.1
+    uid = peewee.BigIntegerField()  # the last one that was filed
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "source", "folder")
+
+
 class CorrespondentCursor(Base):
     """How far Sent Items have been read for `Correspondent`."""
 
@@ -703,6 +716,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     OutOfOffice,
     OutOfOfficeReply,
     Correspondent,
+    ImportCursor,
     CorrespondentCursor,
     Folder,
     Blob,

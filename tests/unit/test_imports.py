@@ -27,7 +27,7 @@ BASE = {
 VALUES = {"items"}
 FORMATS = {"wbxml", "smtp", "mime", "mailauth", "ical", "autodiscover"}
 STORAGE = {"db", "bus", "store"}
-SERVICES = {"accounts", "devices", "delivery", "queue", "domains", "setup", "jobs", "eas"}
+SERVICES = {"accounts", "importing", "devices", "delivery", "queue", "domains", "setup", "jobs", "eas"}
 
 # Layer → what its modules may import inside `appliance`.
 ALLOWED: dict[str, set[str]] = {

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import mailbox
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,7 @@ import pytest
 
 from appliance import db
 from appliance.accounts import accounts
-from appliance.cli import mail, sources
-from appliance.cli.sources import Failed, Found
+from appliance.cli import mail
 from appliance.store import blobs, folders, messages
 from tests.unit.cli.conftest import Cli
 
@@ -59,7 +57,7 @@ def test_repeating_an_import_adds_nothing(ready: Cli, tmp_path: Path) -> None:
         (tmp_path / f"{number}.eml").write_bytes(eml(f"m{number}"))
     ready.ok("message", "import", "anna@example.com", str(tmp_path))
     again = ready.ok("message", "import", "anna@example.com", str(tmp_path), "--json")
-    assert again.json == {"imported": 0, "already_there": 3, "failed": []}
+    assert again.json == {"imported": 0, "already_there": 3, "skipped": 0, "failed": []}
     assert len(listed(ready)) == 3
     ready.ok("message", "import", "anna@example.com", str(tmp_path), "--folder", "Archive")
     assert len(listed(ready, "--folder", "Archive")) == 3
@@ -110,53 +108,6 @@ def test_what_is_imported_is_stored_byte_for_byte_with_crlf(ready: Cli, tmp_path
     assert stored == {"exact": exact, "unix": eml("unix")}
 
 
-def test_an_mbox_as_the_standard_library_writes_it(tmp_path: Path) -> None:
-    path = tmp_path / "old.mbox"
-    box = mailbox.mbox(path)
-    for number in range(3):
-        message = mailbox.mboxMessage(eml(f"m{number}", body="text\r\nFrom a line\r\n>quoted\r\n"))
-        message.set_flags("R" if number else "")
-        box.add(message)
-    box.close()
-    found = list(sources.messages(path, NOW))
-    assert [type(each) for each in found] == [Found] * 3
-    for number, each in enumerate(found):
-        assert isinstance(each, Found)
-        assert f"Subject: m{number}\r\n".encode() in each.raw
-        assert b"\r\nFrom a line\r\n" in each.raw and b"\n>quoted\r\n" in each.raw
-        assert each.received_at == datetime(2026, 1, 5, 9, tzinfo=UTC)
-        assert bool(each.is_read) == bool(number)
-
-
-def test_an_mbox_separates_only_at_real_separators(tmp_path: Path) -> None:
-    path = tmp_path / "mail"
-    path.write_bytes(
-        b"From bob@example.net Mon Jan  5 10:00:00 2026\nSubject: a\n\none\n\n"
-        b"From here on it is text\nFrom x Mon Jan  5 10:00:00 2026\n>From quoted\n>>From twice\n\n"
-        b"From MAILER-DAEMON Tue Jan  6 11:00:00 2026\nSubject: b\n\ntwo\n"
-    )
-    found = [each for each in sources.messages(path, NOW) if isinstance(each, Found)]
-    assert [each.raw for each in found] == [
-        b"Subject: a\r\n\r\none\r\n\r\nFrom here on it is text\r\nFrom x Mon Jan  5 10:00:00 2026\r\n"
-        b"From quoted\r\n>From twice\r\n",
-        b"Subject: b\r\n\r\ntwo\r\n",
-    ]
-    assert found[1].received_at == datetime(2026, 1, 6, 11, tzinfo=UTC)
-
-
-def test_a_maildir_says_what_was_read(tmp_path: Path) -> None:
-    for part in ("cur", "new", "tmp"):
-        (tmp_path / part).mkdir()
-    (tmp_path / "cur" / "1:2,S").write_bytes(eml("read"))
-    (tmp_path / "cur" / "2:2,F").write_bytes(eml("unread"))
-    (tmp_path / "new" / "3").write_bytes(eml("new"))
-    (tmp_path / "tmp" / "4").write_bytes(eml("half written"))
-    found = [each for each in sources.messages(tmp_path, NOW) if isinstance(each, Found)]
-    assert [(b"read\r\n" in each.raw.partition(b"Date")[0], each.is_read) for each in found] == [
-        (True, True), (True, False), (False, False),
-    ]  # fmt: skip
-
-
 def test_the_read_mark_arrives_in_the_mailbox(ready: Cli, tmp_path: Path) -> None:
     (tmp_path / "cur").mkdir()
     (tmp_path / "cur" / "1:2,S").write_bytes(eml("read"))
@@ -165,25 +116,6 @@ def test_the_read_mark_arrives_in_the_mailbox(ready: Cli, tmp_path: Path) -> Non
     assert {about["subject"]: about["read"] for about in listed(ready)} == {"read": True, "unread": False}
     ready.ok("message", "import", "anna@example.com", str(tmp_path), "--folder", "All", "--read")
     assert all(about["read"] for about in listed(ready, "--folder", "All"))
-
-
-@pytest.mark.parametrize("date", ["Mon, 05 Jan 2099 10:00:00 +0000", "no date at all", ""])
-def test_a_date_in_the_future_is_passed_over(date: str) -> None:
-    otherwise = datetime(2020, 1, 1, tzinfo=UTC)
-    assert sources.received_at(eml("x", date=date), otherwise, NOW) == otherwise
-    assert sources.received_at(eml("x", date=date), datetime(2030, 1, 1, tzinfo=UTC), NOW) == NOW
-
-
-def test_too_large_a_message_in_an_mbox_does_not_stop_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sources, "MESSAGE_BYTES_MAX", 1000)
-    path = tmp_path / "mail"
-    line = b"From bob@example.net Mon Jan  5 10:00:00 2026\n"
-    path.write_bytes(line + b"Subject: a\n\n" + b"x" * 2000 + b"\n\n" + line + b"Subject: b\n\nsmall\n")
-    first, second = sources.messages(path, NOW)
-    assert isinstance(first, Failed) and "larger than" in first.error
-    assert isinstance(second, Found) and second.raw == b"Subject: b\r\n\r\nsmall\r\n"
 
 
 def test_a_full_mailbox_stops_the_import_and_says_where(ready: Cli, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Mail brought along from elsewhere: out of files, or from another server."""
