@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-untyped, misc"
 # gunicorn ships no annotations; this module is part of the rim that may name it.
-"""gunicorn's HTTP/1.1 parser and serializer with our limits: bounded heads, short answers in one packet.
+"""gunicorn's HTTP/1.1 messages, our way: bounded heads, bodies asked for late, short answers in one packet.
 
 Owns what we change about gunicorn's message classes, and the stand-in for a request that was let go.
 Leaves connections, deadlines and waiting to `worker.py`.
@@ -91,6 +91,35 @@ class HeadLimitedRequest(Request):
             self.body = Body(LengthReader(self.unreader, 0))  # RFC 9112 6.3: then the length is zero
 
 
+class Expected(Body):
+    """The body of a client that waits to be told to go on: it is told when somebody begins to read.
+
+    Whoever is refused by the head of the request alone never sends it. Source: RFC 9110 10.1.1 Expect.
+    """
+
+    def __init__(self, body: Body, stream: Any) -> None:
+        super().__init__(body.reader)
+        self._stream: Any = stream
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the client has not been told yet."""
+        return self._stream is not None
+
+    def _read_reader(self, size: int) -> bytes:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return bytes(super()._read_reader(size))
+
+
+def expect(request: Any, stream: Any) -> None:
+    """Take over from gunicorn, which would tell every client to go on before anybody has looked."""
+    if request._expected_100_continue:
+        request._expected_100_continue = False
+        request.body = Expected(request.body, stream)
+
+
 class HeadLimitedParser(RequestParser):
     """gunicorn's parser with our request class."""
 
@@ -111,6 +140,8 @@ def send(response: Any, body: Any) -> None:
 
 def unread(request: Any) -> int:
     """Return how many bytes of the request's body are still to come; unknown counts as very many."""
+    if isinstance(request.body, Expected) and request.body.is_waited_for:
+        return UNKNOWN_BYTES  # it may come or not: only the end of the connection says where it ends
     reader = request.body.reader
     if isinstance(reader, LengthReader):
         return int(reader.length)

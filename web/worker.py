@@ -38,7 +38,16 @@ from appliance import logs
 from appliance.net.tls import Certificate
 from web.hangup import Hangups
 from web.held import ClientGone, Waiting, pieces
-from web.http1 import UNREAD_BYTES_MAX, AskedBefore, HeadLimitedParser, Later, WholeResponse, send, unread
+from web.http1 import (
+    UNREAD_BYTES_MAX,
+    AskedBefore,
+    HeadLimitedParser,
+    Later,
+    WholeResponse,
+    expect,
+    send,
+    unread,
+)
 
 HANDSHAKE_S = 15
 HEAD_S = 30
@@ -222,6 +231,7 @@ class ApplianceWorker(GeventWorker):
     def _answer(self, connection: Connection) -> "bool | Later":
         """Serve the request; True when the connection may be used again."""
         request, stream, listener = connection.request, connection.stream, connection.listener
+        expect(request, stream)
         response, environ = wsgi.create(
             request, stream, connection.address, listener.name, self.cfg, response_class=WholeResponse
         )

@@ -168,7 +168,8 @@ def _unspeakable(version: str) -> Part:
 
 
 def _has_news(context: Context, folder: Folder, cursor: Cursor) -> bool:
-    if cursor.paging is None and folder.items_modseq <= min(cursor.modseq, cursor.created):
+    is_whole = cursor.paging is None or not folder.total  # nothing is still to be paged through
+    if is_whole and folder.items_modseq <= min(cursor.modseq, cursor.created):
         return False
     cutoff = None if cursor.floor is None else cursor.floor[0]
     is_whole = cursor.beyond is not None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from appliance.domains import certificates
-from tests.integration.web.conftest import ServerProcess, Wire, request
+from tests.integration.web.conftest import LENA, ServerProcess, Wire, request
 
 Serve = Callable[..., ServerProcess]
 
@@ -43,6 +43,29 @@ def test_a_chunked_body_arrives(server: ServerProcess) -> None:
         wire.send(request("length", body=chunks, headers="Transfer-Encoding: chunked\r\n"))
         assert wire.answer().body == b"12"
         assert wire.send(request("size:1")).answer().body == b"x"
+
+
+def test_who_waits_for_100_continue_is_told_to_go_on(server: ServerProcess) -> None:
+    with server.connect() as wire:
+        wire.send(request("length", headers="Expect: 100-continue\r\nContent-Length: 5\r\n"))
+        assert wire.answer().status == 100
+        assert wire.send(b"hello").answer().body == b"5"
+        assert wire.send(request("size:1")).answer().body == b"x"
+
+
+def test_what_will_be_refused_is_not_asked_for(server: ServerProcess) -> None:
+    expecting = f"Expect: 100-continue\r\nContent-Length: {10**12}\r\n"
+    stranger = request("length", headers="Expect: 100-continue\r\nContent-Length: 5\r\n")
+    stranger = stranger.replace(LENA.encode(), b"Basic bGVuYUBleGFtcGxlLmNvbTp3cm9uZw==")
+    for head, status in ((request("length", headers=expecting), 413), (stranger, 401)):
+        with server.connect() as wire:
+            assert wire.send(head).answer().status == status
+
+
+def test_an_expectation_nobody_knows_is_refused(server: ServerProcess) -> None:
+    with server.connect() as wire:
+        head = request("length", body=b"hello", headers="Expect: 200-maybe\r\nContent-Length: 5\r\n")
+        assert wire.send(head).answer().status in (417, 400)
 
 
 def test_a_gzip_body_arrives(server: ServerProcess) -> None:

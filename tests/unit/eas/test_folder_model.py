@@ -1,9 +1,9 @@
 """Phones that make, rename, move and delete folders while others do, over a network that loses answers.
 
 Random phones, each in whatever version it likes at the moment, change the folder tree of one account and
-synchronise it; so does somebody in a browser. Requests and answers get lost, and a phone that lost one
-either repeats it or asks for the tree instead. At the end every phone must hold exactly the account's
-folders; along the way it is never told of a folder it has as a new one, a repeated request changes nothing
+synchronise it; so does somebody in a browser; deleted folders are forgotten. Requests and answers get lost,
+and a phone that lost one either repeats it or asks for the tree instead. At the end every phone must hold
+exactly the account's folders; along the way it is never told of a folder it has as a new one, a repeated request changes nothing
 and gets the same bytes, and a Ping's "the hierarchy changed" is always followed by a change.
 
 Source: design invariants 2, 3 and 6, for folders.
@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from appliance import db
-from appliance.eas import versions
+from appliance.eas import forgotten_folders, versions
 from appliance.errors import ApplianceError
 from appliance.items.account import Account
 from appliance.items.folder import FolderType
-from appliance.store import blobs, folders, messages
+from appliance.store import blobs, folders, messages, modseq, pruning
 from appliance.wbxml.codec import decode
 from appliance.wbxml.codepages import AirSync, Ping
 from appliance.wbxml.codepages import FolderHierarchy as Tag
@@ -178,6 +178,14 @@ class ManyHands(RuleBasedStateMachine):
         folder = self.pick(pick)
         if folder:
             self.server.file(self.account, folder, "mail")
+
+    @rule()
+    def the_house_is_kept(self) -> None:
+        """What every phone has heard of may be forgotten at any moment, not only after months."""
+        with db.connection():
+            latest = modseq.latest(self.account.id)
+        assert sum(pruning.prune(self.account.id, latest)) >= 0
+        forgotten_folders.prune(self.account.id, latest)
 
     @rule()
     def server_restarts(self) -> None:

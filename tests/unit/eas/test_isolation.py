@@ -10,6 +10,7 @@ import pytest
 
 from appliance import db
 from appliance.db.tables import Device, Item, SyncState
+from appliance.eas.commands import COMMANDS
 from appliance.items.folder import FolderType
 from appliance.store import folders, messages
 from appliance.wbxml.codec import encode
@@ -25,6 +26,7 @@ from appliance.wbxml.codepages import (
     Ping,
     Search,
 )
+from appliance.wbxml.codepages import FolderHierarchy as Hierarchy
 from tests.unit.eas.world import Phone, request
 
 NOBODY = 987_654
@@ -48,6 +50,7 @@ def anna(phone):
 @pytest.fixture
 def bert(anna):
     other = Phone(anna.server, anna.server.account("bert"), "device2")
+    other.folder_sync()
     other.prime(other.folder(FolderType.INBOX))
     return other
 
@@ -182,7 +185,43 @@ def by_folder(name):
         )
         return ItemOperations.ItemOperations(asked)
 
+    def search(bert, folder):
+        query = Search.Query(
+            Search.And(AirSync.Class("Email"), AirSync.CollectionId(str(folder)), Search.FreeText("private"))
+        )
+        return Search.Search(Search.Store(Search.Name("Mailbox"), query))
+
+    def move_conversation(bert, folder):
+        asked = ItemOperations.Move(
+            ItemOperations.ConversationId(b"\0" * 16), ItemOperations.DstFldId(str(folder))
+        )
+        return ItemOperations.ItemOperations(asked)
+
+    def rename(bert, folder):
+        return Hierarchy.FolderUpdate(
+            Hierarchy.SyncKey(bert.hierarchy_key),
+            Hierarchy.ServerId(str(folder)),
+            Hierarchy.ParentId("0"),
+            Hierarchy.DisplayName("stolen"),
+        )
+
+    def delete(bert, folder):
+        return Hierarchy.FolderDelete(Hierarchy.SyncKey(bert.hierarchy_key), Hierarchy.ServerId(str(folder)))
+
+    def create_below(bert, folder):
+        return Hierarchy.FolderCreate(
+            Hierarchy.SyncKey(bert.hierarchy_key),
+            Hierarchy.ParentId(str(folder)),
+            Hierarchy.DisplayName("mine"),
+            Hierarchy.Type(12),
+        )
+
     return {
+        "Search": ("Search", search),
+        "Move a conversation": ("ItemOperations", move_conversation),
+        "FolderUpdate": ("FolderUpdate", rename),
+        "FolderDelete": ("FolderDelete", delete),
+        "FolderCreate": ("FolderCreate", create_below),
         "Sync": ("Sync", lambda bert, folder: sync(bert, folder)),
         "Sync with a key": ("Sync", lambda bert, folder: sync(bert, folder, "ffffffff.1")),
         "MoveItems": ("MoveItems", move_into),
@@ -191,7 +230,33 @@ def by_folder(name):
     }[name]
 
 
-FOLDER_CASES = ["Sync", "Sync with a key", "MoveItems", "GetItemEstimate", "EmptyFolderContents"]
+FOLDER_CASES = [
+    "Sync",
+    "Sync with a key",
+    "MoveItems",
+    "GetItemEstimate",
+    "EmptyFolderContents",
+    "Search",
+    "Move a conversation",
+    "FolderUpdate",
+    "FolderDelete",
+    "FolderCreate",
+]
+WITHOUT_IDS = {
+    "SendMail": "carries its message",
+    "FolderSync": "names nothing but a key; see test_a_strangers_key",
+    "Settings": "is about the account itself",
+    "Provision": "is about the device itself",
+    "Find": "names no folder here; see test_search.test_nobody_searches_in_other_mailboxes",
+    "ResolveRecipients": "names addresses",
+    "ValidateCert": "carries its certificates",
+    "MeetingResponse": "is refused",
+}
+
+
+def test_every_command_is_tried_or_names_nothing():
+    tried = {by_item(case)[0] for case in ITEM_CASES} | {by_folder(case)[0] for case in FOLDER_CASES}
+    assert tried | {"Ping"} | WITHOUT_IDS.keys() == COMMANDS.keys()
 
 
 def answer(bert, name, document):
@@ -253,6 +318,17 @@ def test_a_strangers_folder_is_not_watched(anna, bert, item, inbox):
     bert.server.file(bert.account, own, "mine")
     found = waiting.answer()
     assert [folder.text for folder in found.require(Ping.Folders)] == [str(own)]
+
+
+def test_a_strangers_hierarchy_key(anna, bert):
+    anna.folder_sync()
+    own, bert.hierarchy_key = bert.hierarchy_key, anna.hierarchy_key
+    for name in ("FolderUpdate", "FolderDelete", "FolderCreate"):
+        _, build = by_folder(name)
+        document = build(bert, bert.folder(FolderType.INBOX))
+        assert bert.asked(name, document).int_of(Hierarchy.Status) == 9
+    bert.hierarchy_key = own
+    assert bert.folder_sync().int_of(Hierarchy.Status) == 1
 
 
 def test_a_moved_message_of_a_stranger(anna, bert, item, inbox):
