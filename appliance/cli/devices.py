@@ -17,7 +17,7 @@ from appliance.cli.place import Place, placed
 from appliance.clock import SYSTEM_CLOCK
 from appliance.devices import access, devices, policies, traces, wiping
 from appliance.devices.access import Access
-from appliance.devices.health import OK, Trace
+from appliance.devices.health import OK, Trace, overdue
 from appliance.devices.wipe import ACCOUNT_ONLY_SINCE, FULL_DELAY, Scope
 from appliance.eas.tracing import PING_HELD
 from appliance.items.device import Device
@@ -60,11 +60,15 @@ def device_show(place: Place, address: str, device_id: str, as_json: bool) -> No
         about["policy"] = policies.in_force(found.account_id).name
         trace = traces.load(found.id)
         names = {str(folder.id): folder.name for folder in folders.list_folders(found.account_id)}
+    late = overdue(trace, found.ping_heartbeat_s, SYSTEM_CLOCK.now())
     if as_json:
-        show.document(about | {"trace": json.loads(trace.to_json())})
+        silent_s = None if late is None else int(late.total_seconds())
+        show.document(about | {"silent_s": silent_s, "trace": json.loads(trace.to_json())})
         return
     for name, value in about.items():
         click.echo(f"{name}: {show.plain(str(value))}")
+    if late is not None:
+        click.echo(f"It is late: it waits {found.ping_heartbeat_s} s for news as a rule, and has not asked again.")
     for line in in_words(trace, names, SYSTEM_CLOCK.now()):
         click.echo(show.plain(line))
 

@@ -86,6 +86,18 @@ class Trace:
             self.counters[name] = self.counters.get(name, 0) + number
 
 
+def overdue(trace: Trace, heartbeat_s: int, now: datetime) -> timedelta | None:
+    """Return for how long a phone has been silent that holds a request as a rule; None when all is well.
+
+    A phone is late when it has done nothing for two of its heartbeats: switched off, out of reach, or without
+    push although its owner believes to have it.
+    """
+    if not heartbeat_s or not trace.steps:
+        return None
+    silent = now - max(step.at for step in trace.steps.values())
+    return silent if silent > 2 * timedelta(seconds=heartbeat_s) else None
+
+
 @dataclass(slots=True)
 class _Known:
     """A device in memory: what is not stored yet, what was stored last, and what it asks again and again."""

@@ -128,6 +128,26 @@ def test_what_a_device_did_is_told_in_words(ready: Cli) -> None:
     assert shown(ready)["trace"]["counters"] == {"resyncs (key 0)": 1}
 
 
+def test_who_stopped_asking_is_shown(ready: Cli) -> None:
+    meet(ready)
+    known, now = Health(), datetime.now(UTC)
+    known.note(1, "Ping held", WAITING, now - timedelta(minutes=15))
+    db.open("sqlite", Path(ready.data))
+    try:
+        traces.keep(known, 1, now)
+        devices.remember_ping(1, 470, [("5", "Email")])
+    finally:
+        db.close()
+    assert shown(ready)["silent_s"] is None, "less than two heartbeats"
+    db.open("sqlite", Path(ready.data))
+    try:
+        devices.remember_ping(1, 300, [("5", "Email")])
+    finally:
+        db.close()
+    assert 890 < shown(ready)["silent_s"] < 1000
+    assert "It is late: it waits 300 s" in ready.ok("device", "show", ANNA, "abc").out
+
+
 def test_times_are_told_as_people_tell_them() -> None:
     began = datetime(2026, 3, 2, 12, tzinfo=UTC)
     trace = Trace(steps={"Ping": Step(began, OK)}, folders={"5": Step(began, OK)})

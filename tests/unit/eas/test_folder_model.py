@@ -3,8 +3,9 @@
 Random phones, each in whatever version it likes at the moment, change the folder tree of one account and
 synchronise it; so does somebody in a browser; deleted folders are forgotten. Requests and answers get lost,
 and a phone that lost one either repeats it or asks for the tree instead. At the end every phone must hold
-exactly the account's folders; along the way it is never told of a folder it has as a new one, a repeated request changes nothing
-and gets the same bytes, and a Ping's "the hierarchy changed" is always followed by a change.
+exactly the account's folders; along the way it is never told of a folder it has as a new one, a repeated
+request changes nothing and gets the same bytes, and a Ping's "the hierarchy changed" is always followed by a
+change.
 
 Source: design invariants 2, 3 and 6, for folders.
 """

@@ -275,7 +275,7 @@ class ManyPhones(RuleBasedStateMachine):
 def starts_over(body: bytes) -> bool:
     """Tell whether a Sync is answered with Status 3: what the phone held was forgotten."""
     collections = decode(body).find(AirSync.Collections) if body else None
-    return collections is not None and collections[0].text_of(AirSync.Status) == "3"
+    return collections is not None and collections.require(AirSync.Collection).int_of(AirSync.Status) == 3
 
 
 def is_priming(document: Element | None) -> bool:
