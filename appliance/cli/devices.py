@@ -68,7 +68,9 @@ def device_show(place: Place, address: str, device_id: str, as_json: bool) -> No
     for name, value in about.items():
         click.echo(f"{name}: {show.plain(str(value))}")
     if late is not None:
-        click.echo(f"It is late: it waits {found.ping_heartbeat_s} s for news as a rule, and has not asked again.")
+        click.echo(
+            f"It is late: it waits {found.ping_heartbeat_s} s for news as a rule, and has not asked again."
+        )
     for line in in_words(trace, names, SYSTEM_CLOCK.now()):
         click.echo(show.plain(line))
 

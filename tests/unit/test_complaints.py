@@ -22,9 +22,9 @@ def test_every_complaint_is_answered_by_tests_that_exist():
         named = re.findall(r"`([^`:]+)::([^`]+)`", shown)
         assert named, f"nothing shows: {complaint}"
         for path, test in named:
-            assert test in tests_in(ROOT / path), f"{path} has no {test}"
+            assert test in functions_of(ROOT / path), f"{path} has no {test}"
 
 
-def tests_in(path: Path) -> set[str]:
+def functions_of(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -250,7 +250,6 @@ WITHOUT_IDS = {
     "Find": "names no folder here; see test_search.test_nobody_searches_in_other_mailboxes",
     "ResolveRecipients": "names addresses",
     "ValidateCert": "carries its certificates",
-    "MeetingResponse": "is refused",
 }
 
 
