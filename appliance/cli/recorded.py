@@ -23,7 +23,7 @@ READING: Final = frozenset({"audit", "check", "doctor", "phone", "run", "web", "
 MASKED: Final = ("password", "secret", "token", "text", "key")
 """An option with such a word in its name is recorded without what was said."""
 
-_PLACE: Final = frozenset({"data", "config_file", "as_json"})
+_PLACE: Final = frozenset({"data", "config_file", "as_json", "password_stdin"})
 _log = logging.getLogger("appliance.cli")
 
 
