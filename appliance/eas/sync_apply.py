@@ -32,7 +32,10 @@ from appliance.wbxml.codepages import AirSync, Email, Email2
 from appliance.wbxml.element import Element, ElementError, Fragment
 
 CLIENT_IDS_MAX = 512  # remembered per collection; a device repeats what it has just sent, not last year's
-_READ_ONLY = (Email2.ConversationId, Email2.ConversationIndex, Email2.Sender, Email2.ReceivedAsBcc)
+_READ_ONLY = (
+    *(Email2.ConversationId, Email2.ConversationIndex, Email2.Sender, Email2.ReceivedAsBcc),
+    *(Email2.UmCallerID, Email2.UmUserNotes),
+)
 
 
 @dataclass(frozen=True, slots=True)

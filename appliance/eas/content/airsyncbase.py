@@ -20,8 +20,9 @@ from appliance.mime.body import html_body, plain_body, truncate_html, truncate_u
 from appliance.mime.html import html_from_text, text_from_html
 from appliance.mime.new_text import new_html, new_plain
 from appliance.mime.structure import Part, Structure, StructureError, attachment_name
+from appliance.mime.voice import Voice, is_voice, read_voice
 from appliance.wbxml.codec import clean_text
-from appliance.wbxml.codepages import AirSyncBase
+from appliance.wbxml.codepages import AirSyncBase, Email2
 from appliance.wbxml.element import Element
 
 BODY_PART_CHARS_MAX = 1_000_000  # of a body in which the message's own part is looked for
@@ -83,6 +84,13 @@ class Source:
         if self.structure.calendar_part is None:
             return None
         return calendar_of(self.raw, self.structure, self.message.message_class)
+
+    @cached_property
+    def voice(self) -> Voice | None:
+        """What a voice message says of its call; None for other messages. Reads the bytes for these."""
+        if not is_voice(self.message.message_class):
+            return None
+        return read_voice(self.raw, self.structure)
 
     @cached_property
     def own_html(self) -> str:
@@ -168,12 +176,15 @@ def body_bytes(source: Source, options: Options) -> int:
     return sum(part.end - part.start for part in map(structure.part, numbers))
 
 
-def attachments(structure: Structure, item_id: int) -> Element | None:
-    """Return the Attachments element, None when there are none. Source: MS-ASAIRS 2.2.2.8."""
+def attachments(structure: Structure, item_id: int, voice: Voice | None = None) -> Element | None:
+    """Return the Attachments element, None when there are none. Source: MS-ASAIRS 2.2.2.8.
+
+    voice: of a voice message, whose recordings say more.
+    """
     if not structure.attachments:
         return None
     return AirSyncBase.Attachments(
-        [_attachment(structure, part, item_id) for part in structure.attachment_parts()]
+        [_attachment(structure, part, item_id, voice) for part in structure.attachment_parts()]
     )
 
 
@@ -190,7 +201,9 @@ def parse_file_reference(reference: str) -> tuple[int, str] | None:
     return int(item_id), number
 
 
-def _attachment(structure: Structure, part: Part, item_id: int) -> Element:
+def _attachment(structure: Structure, part: Part, item_id: int, voice: Voice | None) -> Element:
+    order = voice.orders.get(part.number) if voice is not None else None
+    duration = voice.durations.get(part.number) if voice is not None else None
     is_message = part.content_type == "message/rfc822"
     return AirSyncBase.Attachment(
         AirSyncBase.DisplayName(attachment_name(part)),
@@ -200,6 +213,8 @@ def _attachment(structure: Structure, part: Part, item_id: int) -> Element:
         AirSyncBase.ContentId(part.content_id) if part.content_id else None,
         AirSyncBase.ContentLocation(part.content_location) if part.content_location else None,
         AirSyncBase.IsInline(1) if structure.is_inline(part.number) else None,
+        Email2.UmAttDuration(duration) if duration is not None else None,
+        Email2.UmAttOrder(order) if order is not None else None,
     )
 
 

@@ -3,7 +3,7 @@
 Source: MS-ASEMAIL 2.2.2 Elements; MS-ASEMAIL 3.2.5.4 for what a Change carries.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from appliance.eas.content import airsyncbase
@@ -15,6 +15,7 @@ from appliance.eas.sync_delta import Part
 from appliance.eas.sync_options import Options
 from appliance.eas.versions import at_least
 from appliance.items.message import Flag, Message
+from appliance.mime.voice import Voice
 from appliance.wbxml.codepages import AirSync, AirSyncBase, Email, Email2, Tasks
 from appliance.wbxml.element import Element, Tag
 
@@ -47,7 +48,7 @@ def properties(source: Source, options: Options, version: str) -> Iterator[Eleme
     message = source.message
     yield from _headers(message)
     yield from _content(source, options, version)
-    yield from _conversation(message)
+    yield from _conversation(message, source.voice)
     if at_least(version, "16.0"):
         yield from _draft(message)
 
@@ -98,10 +99,12 @@ def flag_element(flag: Flag | None) -> Element:
 
 
 def parse_flag(element: Element, before: Flag | None) -> Flag | None:
-    """Return the flag a client sets; None clears it. Tolerates absent dates, as phones leave them out.
+    """Return the flag a client sets; None clears it.
 
-    Raises ProtocolError with the item status 6 when the values contradict each other.
-    Source: MS-ASEMAIL 2.2.2.34 Flag, 3.1.5.4.
+    Raises ProtocolError with the item status 6 when the values contradict each other or one of them is
+    useless without another.
+    Deviation: a flag that is set without FlagType and dates is taken, as phones leave them out.
+    Source: MS-ASEMAIL 2.2.2.34 Flag, 3.1.5.3.2 Updating E-Mail Flags.
     """
     status = element.int_of(Email.Status, FLAG_CLEARED)
     if status == FLAG_CLEARED:
@@ -109,20 +112,31 @@ def parse_flag(element: Element, before: Flag | None) -> Flag | None:
     if status not in (FLAG_ACTIVE, FLAG_COMPLETE):
         raise ProtocolError(Status.CONVERSION_ERROR, "Flag Status is 0, 1 or 2")
     dates = {name: parse_date_time(element.text_of(tag)) for tag, name in _FLAG_DATES}
-    for start, due in (("start_date", "due_date"), ("utc_start_date", "utc_due_date")):
-        first, last = dates[start], dates[due]
-        if first is not None and last is not None and first > last:
-            raise ProtocolError(Status.CONVERSION_ERROR, "a flag starts after it is due")
-    is_reminding = element.find(Tasks.ReminderSet)
+    reminder = None if element.find(Tasks.ReminderSet) is None else element.flag_of(Tasks.ReminderSet)
+    _check_flag(status, dates, is_reminding=reminder is True)
     default_type = before.flag_type if before is not None else "Flag for follow up"
     return Flag(
         status=status,
         flag_type=element.text_of(Email.FlagType, "")[:FLAG_TEXT_LENGTH_MAX] or default_type,
         subject=element.text_of(Tasks.Subject, "")[:FLAG_TEXT_LENGTH_MAX] or None,
-        reminder_set=None if is_reminding is None else element.flag_of(Tasks.ReminderSet),
+        reminder_set=reminder,
         sub_ordinal_date=element.text_of(Tasks.SubOrdinalDate, "")[:FLAG_TEXT_LENGTH_MAX] or None,
         **dates,
     )
+
+
+def _check_flag(status: int, dates: Mapping[str, datetime | None], *, is_reminding: bool) -> None:
+    pairs = ("start_date", "due_date"), ("utc_start_date", "utc_due_date")
+    if len({dates[name] is None for pair in pairs for name in pair}) > 1:
+        raise ProtocolError(Status.CONVERSION_ERROR, "a flag has all of its four dates or none")
+    for start, due in pairs:
+        first, last = dates[start], dates[due]
+        if first is not None and last is not None and first > last:
+            raise ProtocolError(Status.CONVERSION_ERROR, "a flag starts after it is due")
+    if is_reminding and dates["reminder_time"] is None:
+        raise ProtocolError(Status.CONVERSION_ERROR, "a reminder has a time")
+    if status == FLAG_COMPLETE and (dates["complete_time"] is None or dates["date_completed"] is None):
+        raise ProtocolError(Status.CONVERSION_ERROR, "what is complete says since when")
 
 
 def categories_element(categories: tuple[str, ...]) -> Element:
@@ -174,7 +188,7 @@ def _headers(message: Message) -> Iterator[Element]:
 
 def _content(source: Source, options: Options, version: str) -> Iterator[Element]:
     message = source.message
-    attached = airsyncbase.attachments(source.structure, message.id)
+    attached = airsyncbase.attachments(source.structure, message.id, source.voice)
     if attached is not None:
         yield attached
     part = options.body_part if at_least(version, "14.1") else None
@@ -193,7 +207,7 @@ def _content(source: Source, options: Options, version: str) -> Iterator[Element
     yield AirSyncBase.NativeBodyType(message.native_body_type)
 
 
-def _conversation(message: Message) -> Iterator[Element]:
+def _conversation(message: Message, voice: Voice | None) -> Iterator[Element]:
     yield Email2.ConversationId(message.conversation_id)
     yield Email2.ConversationIndex(message.conversation_index)
     if message.last_verb and message.last_verb_at is not None:
@@ -203,6 +217,8 @@ def _conversation(message: Message) -> Iterator[Element]:
         yield Email2.ReceivedAsBcc(1)
     if message.sender:
         yield Email2.Sender(message.sender)
+    if voice is not None and voice.caller:
+        yield Email2.UmCallerID(voice.caller)
     yield categories_element(message.categories)
 
 

@@ -389,10 +389,11 @@ def test_a_change_carries_what_changed(parts, names):
 
 
 def test_a_flag_comes_back_as_it_was_set():
-    element = decode(encode(email.flag_element(FLAG)))
-    seconds = timedelta(microseconds=456)  # the protocol has milliseconds
-    due = FLAG.due_date - seconds
-    assert email.parse_flag(element, None) == replace(FLAG, due_date=due, utc_due_date=due, reminder_time=due)
+    told_at = NOON - timedelta(microseconds=456)  # the protocol has milliseconds
+    dates = ("start_date", "due_date", "utc_start_date", "utc_due_date", "reminder_time")
+    whole = replace(FLAG, **dict.fromkeys(dates, NOON))
+    element = decode(encode(email.flag_element(whole)))
+    assert email.parse_flag(element, None) == replace(whole, **dict.fromkeys(dates, told_at))
 
 
 @covers("MS-ASEMAIL_R86")
