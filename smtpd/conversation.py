@@ -155,7 +155,8 @@ class Conversation:
         refusal = None if self._visitor is None else self._visitor.recipient()
         if refusal is not None:
             return refusal
-        verdict = self._stores.services.recipient(forward_path)
+        reverse_path = str(self._mail.reverse_path or "") if self._mail is not None else ""
+        verdict = self._stores.services.recipient(forward_path, reverse_path, self._account)
         is_submission = self._port.session.kind is SessionKind.SUBMISSION
         if verdict is RecipientVerdict.REMOTE and is_submission and self._account is not None:
             verdict = RecipientVerdict.LOCAL  # as good as: we take it on

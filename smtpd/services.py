@@ -20,6 +20,7 @@ class RecipientVerdict(Enum):
     LOCAL = "local"
     REMOTE = "remote"
     UNKNOWN_USER = "unknown_user"  # our domain, nobody of that name
+    NOT_ALLOWED = "not_allowed"  # ours, but not for this sender
     REJECTED = "rejected"  # ours, but takes no mail now; or no address at all
     UNAVAILABLE = "unavailable"  # could not find out: the client tries again
 
@@ -27,8 +28,13 @@ class RecipientVerdict(Enum):
 class Services(Protocol):
     """Accounts and delivery."""
 
-    def recipient(self, forward_path: str) -> RecipientVerdict:
-        """Judge a recipient; raises nothing. `Postmaster` comes without a domain and is always ours."""
+    def recipient(
+        self, forward_path: str, reverse_path: str = "", account: Account | None = None
+    ) -> RecipientVerdict:
+        """Judge a recipient of mail from this sender, who is `account` when signed in; raises nothing.
+
+        `Postmaster` comes without a domain and is always ours.
+        """
         ...
 
     def authenticate(self, username: str, password: str, remote_ip: str) -> Account:

@@ -9,11 +9,12 @@ from datetime import datetime
 from random import SystemRandom
 
 from appliance import bus, db
-from appliance.accounts import accounts, addresses, login
+from appliance.accounts import accounts, login
 from appliance.clock import Clock
-from appliance.delivery import inbound, settle, signing, submission
-from appliance.delivery.routing import RouteKind, route
-from appliance.errors import InvalidInput, TemporaryFailure
+from appliance.delivery import inbound, posting, settle, signing, submission
+from appliance.delivery.posting import Sender
+from appliance.delivery.routing import RouteKind
+from appliance.errors import TemporaryFailure, TooLarge
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
 from appliance.queue import entries
@@ -24,6 +25,9 @@ from smtpd.services import RecipientVerdict
 
 _VERDICTS = {
     RouteKind.LOCAL: RecipientVerdict.LOCAL,
+    RouteKind.GROUP: RecipientVerdict.LOCAL,
+    RouteKind.RETURN: RecipientVerdict.LOCAL,
+    RouteKind.NOT_ALLOWED: RecipientVerdict.NOT_ALLOWED,
     RouteKind.REMOTE: RecipientVerdict.REMOTE,
     RouteKind.UNKNOWN: RecipientVerdict.UNKNOWN_USER,
     RouteKind.DISABLED: RecipientVerdict.REJECTED,
@@ -38,11 +42,16 @@ class Mail:
         self._clock = clock
         self._hostname = hostname
 
-    def recipient(self, forward_path: str) -> RecipientVerdict:
-        """Judge a recipient."""
+    def recipient(
+        self, forward_path: str, reverse_path: str = "", account: Account | None = None
+    ) -> RecipientVerdict:
+        """Judge a recipient of mail from this sender."""
+        sender = Sender(reverse_path if account is None else account.address, account)
         try:
             with db.connection():
-                return _VERDICTS[route(forward_path).kind]
+                return _VERDICTS[posting.judge(forward_path, sender).kind]
+        except TooLarge:
+            return RecipientVerdict.REJECTED
         except TemporaryFailure:
             return RecipientVerdict.UNAVAILABLE
 
@@ -51,15 +60,11 @@ class Mail:
         return login.login(username, password, protocol="smtp", remote_ip=remote_ip)
 
     def may_send_as(self, account: Account, reverse_path: str) -> bool:
-        """Say whether a reverse-path is one of the account's own addresses, or null."""
+        """Say whether a reverse-path is one the account may use, or null."""
         if not reverse_path:
             return True
-        try:
-            wanted = addresses.normalise(reverse_path)
-        except InvalidInput:
-            return False
         with db.connection():
-            return wanted == account.address or wanted in accounts.aliases(account.id)
+            return posting.may_send_as(account, reverse_path)
 
     def accept(self, envelope: Envelope, raw: bytes) -> str:
         """Take responsibility for a message: filed for local recipients, queued for others."""

@@ -10,9 +10,10 @@ hash it first, outside, because nothing may wait inside one.
 import functools
 import logging
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import batched
 from typing import Any
 
 import peewee
@@ -21,13 +22,15 @@ from appliance import bus, db, logs
 from appliance.accounts import addresses, passwords, removal, throttle
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Account as Row
-from appliance.db.tables import Address, Domain
+from appliance.db.tables import Address, Domain, MailGroup, MailGroupMember
 from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.items.account import Account
+from appliance.items.group import BOUNCES_SUFFIX
 from appliance.store import folders, limits
 from appliance.store.statement import Statement
 
 DISPLAY_NAME_LENGTH_MAX = 256
+ADDRESSES_AT_ONCE = 500
 
 _COLUMNS = (
     Row.id,
@@ -45,7 +48,7 @@ _CREDENTIAL = Statement(
     " a.used_bytes, a.password_hash FROM address JOIN account a ON a.id = address.account_id"
     " WHERE address.address = ?"
 )
-_LOCAL_DOMAIN = Statement("SELECT 1 FROM domain WHERE name = ?")
+_LOCAL_DOMAIN = Statement("SELECT alias_of FROM domain WHERE name = ?")
 _log = logging.getLogger(__name__)
 
 
@@ -93,13 +96,62 @@ def require(address: str) -> Account:
 
 
 def credential(address: str) -> Credential | None:
-    """Return the account with exactly this address or alias and its hash, with one indexed read."""
+    """Return the account with exactly this address or alias and its hash, with one indexed read.
+
+    A second one finds what is spelled with a domain that stands for another.
+    """
     try:
         normal = addresses.normalise(address)
     except InvalidInput:
         return None
-    rows = _CREDENTIAL.rows(normal)
+    found = credential_of(normal)
+    if found is None:
+        real = in_real_domain(normal)
+        found = credential_of(real) if real != normal else None
+    return found
+
+
+def credential_of(address: str) -> Credential | None:
+    """Return the account with exactly this normalised address or alias and its hash."""
+    rows = _CREDENTIAL.rows(address)
     return Credential(account_of(rows[0][:-1]), rows[0][-1]) if rows else None
+
+
+def in_real_domain(address: str) -> str:
+    """Return a normalised address with the domain that its own stands for, if it stands for one."""
+    local_part, _, domain = address.rpartition("@")
+    rows = _LOCAL_DOMAIN.rows(domain)
+    return f"{local_part}@{rows[0][0]}" if rows and rows[0][0] else address
+
+
+def by_addresses(wanted: Iterable[str]) -> dict[str, Account]:
+    """Return the accounts that have exactly these normalised addresses; one read for some hundreds."""
+    found: dict[str, Account] = {}
+    for some in batched(sorted(set(wanted)), ADDRESSES_AT_ONCE):
+        query = Address.select(Address.address, *_COLUMNS).join(Row).where(Address.address.in_(some))
+        found |= {row[0]: account_of(row[1:]) for row in query.tuples()}
+    return found
+
+
+def is_taken(address: str) -> bool:
+    """Say whether an account or a group has exactly this normalised address."""
+    return bool(
+        Address.select().where(Address.address == address).exists()
+        or MailGroup.select().where(MailGroup.address == address).exists()
+    )
+
+
+def first_administrator() -> Account | None:
+    """Return the enabled administrator who has been here longest."""
+    administrators = Row.select(*_COLUMNS).where(Row.is_admin & Row.is_enabled)
+    row = administrators.order_by(Row.id).limit(1).tuples().first()
+    return None if row is None else account_of(row)
+
+
+def owns(account: Account, address: str) -> bool:
+    """Say whether an address, however it is spelled, is one of the account's own, subaddresses included."""
+    found = by_address(address)
+    return found is not None and found.id == account.id
 
 
 def list_accounts() -> list[Account]:
@@ -131,14 +183,14 @@ def create(
     normal = addresses.for_account(address)
     _check_quota(quota_bytes)
     values = {
-        "display_name": _display_name(display_name),
+        "display_name": display_name_of(display_name),
         "is_admin": is_admin,
         "quota_bytes": quota_bytes,
     }
     with db.connection():
-        _check_free(normal)  # asked again inside, but nobody should wait for a hash to hear it
+        check_free(normal)  # asked again inside, but nobody should wait for a hash to hear it
     password_hash = passwords.make_hash(password)
-    with _unique(normal):
+    with unique(normal):
         account = _create(normal, password_hash=password_hash, **values)
     logs.event(_log, "account_created", account=account.id, address=account.address, is_admin=is_admin)
     return account
@@ -146,7 +198,7 @@ def create(
 
 @db.transaction
 def _create(address: str, **values: Any) -> Account:
-    _check_free(address)
+    check_free(address)
     row = Row.create(address=address, created_at=SYSTEM_CLOCK.now(), **values)
     Address.create(address=address, account=row.id)
     folders.create_special(row.id)
@@ -197,7 +249,7 @@ def set_admin(account_id: int, is_admin: bool) -> None:
 @db.transaction
 def set_display_name(account_id: int, display_name: str) -> None:
     """Change the name shown beside the address. Raises NotFound, InvalidInput."""
-    _update(account_id, display_name=_display_name(display_name))
+    _update(account_id, display_name=display_name_of(display_name))
 
 
 @db.transaction
@@ -231,7 +283,7 @@ def add_alias(account_id: int, alias: str) -> str:
     Raises InvalidInput (not an address, not our domain), Conflict (taken), NotFound (no such account).
     """
     normal = addresses.for_account(alias)
-    with _unique(normal):
+    with unique(normal):
         _add_alias(account_id, normal)
     return normal
 
@@ -239,7 +291,7 @@ def add_alias(account_id: int, alias: str) -> str:
 @db.transaction
 def _add_alias(account_id: int, alias: str) -> None:
     get(account_id)
-    _check_free(alias)
+    check_free(alias)
     Address.create(address=alias, account=account_id)
     _log_after_commit("alias_added", account=account_id, address=alias)
 
@@ -253,6 +305,7 @@ def remove_alias(account_id: int, alias: str) -> None:
     mine = (Address.account == account_id) & (Address.address == normal)
     if not Address.delete().where(mine).execute():
         raise NotFound(f"the account has no alias {normal}")
+    MailGroupMember.delete().where(MailGroupMember.address == normal).execute()
     _log_after_commit("alias_removed", account=account_id, address=normal)
 
 
@@ -277,7 +330,7 @@ def kin(addresses_: Collection[str]) -> dict[int, set[str]]:
 def add_domain(name: str) -> str:
     """Accept mail for a domain and return it in normal form. Raises InvalidInput, Conflict."""
     normal = addresses.normalise_domain(name)
-    with _unique(normal):
+    with unique(normal):
         _add_domain(normal)
     return normal
 
@@ -289,8 +342,20 @@ def add_domain(name: str) -> str:
 def _add_domain(name: str) -> None:
     if is_local_domain(name):
         raise Conflict(f"{name} is one of our domains already")
+    insert_domain(name)
+
+
+def insert_domain(name: str) -> None:
+    """Write the row of a new domain, in normal form. Needs a transaction."""
     Domain.create(name=name, created_at=SYSTEM_CLOCK.now())
     _log_after_commit("domain_added", domain=name)
+
+
+def lock_domains(names: Iterable[str]) -> None:
+    """Keep others from giving out addresses in these domains until the transaction ends."""
+    if not db.is_sqlite():
+        rows = Domain.select(Domain.id).where(Domain.name.in_(list(names))).order_by(Domain.id)
+        list(rows.for_update("FOR NO KEY UPDATE").tuples())
 
 
 def list_domains(*, limit: int | None = None) -> list[str]:
@@ -307,19 +372,27 @@ def is_local_domain(name: str) -> bool:
     return bool(_LOCAL_DOMAIN.rows(normal))
 
 
-# --- inside ---------------------------------------------------------------------------------------
-
-
-def _check_free(address: str) -> None:
+def check_free(address: str) -> None:
+    """Raise Conflict when an account or a group has this normalised address, InvalidInput for a domain
+    that has none. In a transaction it stays free until that ends."""
     domain = addresses.domain_of(address)
-    if not is_local_domain(domain):
+    if db.in_transaction():
+        lock_domains([domain])
+    rows = _LOCAL_DOMAIN.rows(domain)
+    if not rows:
         raise InvalidInput(f"{domain} is not one of our domains; add it with: appliance domain add {domain}")
-    if Address.select().where(Address.address == address).exists():
+    if rows[0][0]:
+        raise InvalidInput(f"{domain} stands for {rows[0][0]} and has no addresses of its own")
+    local_part = address.removesuffix(f"@{domain}")
+    group = f"{local_part.removesuffix(BOUNCES_SUFFIX)}@{domain}"
+    if is_taken(address):
         raise Conflict(f"{address} is taken")
+    if group != address and MailGroup.select().where(MailGroup.address == group).exists():
+        raise Conflict(f"{address} is where mail of the group {group} comes back")
 
 
 @contextmanager
-def _unique(name: str) -> Iterator[None]:
+def unique(name: str) -> Iterator[None]:
     """Say Conflict when two did the same at once and PostgreSQL let only one."""
     try:
         yield
@@ -327,12 +400,16 @@ def _unique(name: str) -> Iterator[None]:
         raise Conflict(f"{name} is taken") from error
 
 
+# --- inside ---------------------------------------------------------------------------------------
+
+
 def _update(account_id: int, **values: Any) -> None:
     if not Row.update(**values).where(Row.id == account_id).execute():
         raise NotFound("no such account")
 
 
-def _display_name(name: str) -> str:
+def display_name_of(name: str) -> str:
+    """Return a name as it is stored; raises InvalidInput."""
     stripped = unicodedata.normalize("NFC", name.strip())
     if len(stripped) > DISPLAY_NAME_LENGTH_MAX or not stripped.isprintable():
         raise InvalidInput(

@@ -42,6 +42,16 @@ def normalise(address: str) -> str:
         raise InvalidInput(f"{_shown(address)} is not an address: {error.message}") from None
 
 
+def for_others(address: str) -> str:
+    """Return an address of another server as it is kept: its domain in normal form, its local part as typed.
+
+    Only the receiving system may ignore the case of a local part. Raises InvalidInput.
+    """
+    domain = domain_of(normalise(address))
+    parsed = parse_address(address.strip(" "))
+    return str(Address(parsed.local_part, domain))
+
+
 def normalise_domain(name: str) -> str:
     """Return a domain as lower-case A-labels; raises InvalidInput unless it has at least two labels."""
     domain = normalise_host(name)

@@ -8,6 +8,7 @@ from appliance.accounts import throttle
 from appliance.db.tables import (
     Account,
     AccountCertificate,
+    AccountForward,
     AccountPicture,
     Address,
     Correspondent,
@@ -15,11 +16,15 @@ from appliance.db.tables import (
     Device,
     Folder,
     Item,
+    MailGroup,
+    MailGroupMember,
+    MailRule,
     MassDeletion,
     ModseqMark,
     OutOfOffice,
     OutOfOfficeReply,
     SearchState,
+    SenderVerdict,
     SentClientId,
     SyncState,
     Tombstone,
@@ -30,14 +35,17 @@ from appliance.store import blobs, modseq, search_index
 ITEMS_AT_ONCE = 500  # per transaction, so that removing a large mailbox keeps nobody waiting
 _OF_ACCOUNT = (
     AccountCertificate,
+    AccountForward,
     AccountPicture,
     Correspondent,
     CorrespondentCursor,
     MassDeletion,
+    MailRule,
     ModseqMark,
     OutOfOffice,
     OutOfOfficeReply,
     SearchState,
+    SenderVerdict,
 )
 """Tables that lead to the account and to nothing else."""
 
@@ -70,6 +78,10 @@ def _remove_rest(account_id: int) -> None:
     devices = Device.select(Device.id).where(Device.account == account_id)
     for of_device in (SyncState, SentClientId):
         of_device.delete().where(of_device.device.in_(devices)).execute()
+    # Whoever gets an address later must not find themselves in the groups of the one before.
+    own = Address.select(Address.address).where(Address.account == account_id)
+    MailGroupMember.delete().where(MailGroupMember.address.in_(own)).execute()
+    MailGroup.update(owner=None).where(MailGroup.owner == account_id).execute()
     for of_account in (*_OF_ACCOUNT, Device, Tombstone, Folder, Address):
         of_account.delete().where(of_account.account == account_id).execute()
     throttle.clear_account(account_id)

@@ -77,11 +77,15 @@ class Setting(Base):
 
 
 class Domain(Base):
-    """A domain this server accepts mail for; the name is lower-case A-labels."""
+    """A domain this server accepts mail for; the name is lower-case A-labels. See `accounts.domains`."""
 
     id = IdField()
     name = peewee.TextField(unique=True)
     created_at = UtcField()
+    # the domain whose addresses it has, "" for one with addresses of its own
+    alias_of = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    # who gets mail for names nobody has, "" for nobody
+    catch_all = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
 
 
 class DkimKey(Base):
@@ -166,6 +170,63 @@ class Address(Base):
     id = IdField()
     address = peewee.TextField(unique=True)
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+
+
+class MailGroup(Base):
+    """An address whose mail goes to several others. See `accounts.groups`."""
+
+    id = IdField()
+    address = peewee.TextField(unique=True)  # normalised
+    name = peewee.TextField(default="")
+    senders = peewee.TextField()  # internal | members | anyone
+    owner = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL")  # who reads its bounces
+    created_at = UtcField()
+
+
+class MailGroupMember(Base):
+    """One address a group's mail goes to: an account's, another group's, or one outside."""
+
+    group = peewee.ForeignKeyField(MailGroup, on_delete="CASCADE", index=False)
+    address = peewee.TextField(index=True)  # normalised
+    may_send_as = peewee.BooleanField(default=False)
+
+    class Meta:
+        primary_key = peewee.CompositeKey("group", "address")
+
+
+class AccountForward(Base):
+    """Where all mail of an account is sent on. See `accounts.forwards`."""
+
+    account = peewee.ForeignKeyField(Account, primary_key=True, on_delete="CASCADE")
+    address = peewee.TextField()
+    keeps_copy = peewee.BooleanField()
+
+
+class MailRule(Base):
+    """What an account does with mail that arrives. See `accounts.rules`."""
+
+    id = IdField()
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    position = peewee.IntegerField()  # from 1, in the order of evaluation
+    name = peewee.TextField(default="")
+    is_enabled = peewee.BooleanField(default=True)
+    conditions = peewee.TextField()  # JSON list of items.rule.Condition
+    actions = peewee.TextField()  # JSON list of items.rule.Action
+    trouble = peewee.TextField(default="")  # why it could not do what it says, "" when it could
+
+    class Meta:
+        indexes = ((("account", "position"), False),)
+
+
+class SenderVerdict(Base):
+    """A sender an account blocks, or always wants to hear of. See `accounts.sender_lists`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    sender = peewee.TextField()  # a normalised address, or "@" and a domain
+    is_blocked = peewee.BooleanField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "sender")
 
 
 class LoginFailure(Base):
@@ -625,6 +686,14 @@ class DeviceTrace(Base):
 # --- queue --------------------------------------------------------------------------------------
 
 
+class ReturnPath(Base):
+    """A reverse-path too long to be wrapped into one of ours. See `delivery.return_paths`."""
+
+    id = IdField()
+    address = peewee.TextField(unique=True)
+    used_at = UtcField(index=True)
+
+
 class QueueEntry(Base):
     """One message for one remote recipient. Removed only in the transaction that stores its outcome."""
 
@@ -710,6 +779,11 @@ ALL_TABLES: tuple[type[Base], ...] = (
     TlsReport,
     Account,
     Address,
+    MailGroup,
+    MailGroupMember,
+    AccountForward,
+    MailRule,
+    SenderVerdict,
     LoginFailure,
     AccountPicture,
     AccountCertificate,
@@ -738,6 +812,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     AccountPolicy,
     DeviceRule,
     DeviceTrace,
+    ReturnPath,
     QueueEntry,
     AuditEntry,
     Job,

@@ -1,4 +1,4 @@
-"""An accepted message becomes one item for every local recipient, all in one transaction.
+"""A received message becomes everybody's copy, all in one transaction.
 
 A transaction that meets a mailbox that cannot take the message is undone and tried again without that
 mailbox and with a report about it, so that the report is made outside and sent inside.
@@ -7,80 +7,67 @@ Source: RFC 5321 4.4 (Return-Path is added by final delivery), 6.1 (what accepti
 """
 
 import logging
-from collections.abc import Iterable
 from datetime import datetime
 
 from appliance import db, logs
-from appliance.delivery import arrival, blind, oof, reports
-from appliance.delivery.junk import file_as_junk
+from appliance.delivery import arrival, blind, placing, posting, recipients, reports
+from appliance.delivery.placing import NotAllTookIt, Prints
+from appliance.delivery.posting import Sender
+from appliance.delivery.recipients import Copies, Letter
 from appliance.delivery.reports import Report
-from appliance.delivery.routing import Route, RouteKind, route
-from appliance.errors import NotFound, PermanentFailure, QuotaExceeded
-from appliance.items.account import Account
+from appliance.errors import PermanentFailure, QuotaExceeded
 from appliance.items.envelope import Envelope
-from appliance.items.folder import FolderType
 from appliance.items.message import Arrival
 from appliance.metrics import counter
-from appliance.store import conversations, messages, modseq
 
 log = logging.getLogger("appliance.mail")
 DELIVERED = counter("appliance_delivered_total", "Recipients by what became of the message.", ["outcome"])
 
 
-class NotAllTookIt(Exception):
-    """Accounts that cannot take the message; the transaction that met them is undone."""
-
-    def __init__(self, refused: dict[int, QuotaExceeded | NotFound]) -> None:
-        super().__init__(f"{len(refused)} accounts cannot take the message")
-        self.refused = refused
-
-
 def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
-    """File a received message for its local recipients and return its id in the logs.
+    """File a received message for its recipients, send on what they want sent on; return its id in the logs.
 
     Durable when it returns. Every recipient was checked at RCPT; one that cannot take the message
     after all (its mailbox is full, it was deleted meanwhile) is reported to the sender.
+    Junk (`envelope.is_junk`) is filed apart; nothing is sent on, answered or reported because of it.
     Nothing is stored when it raises: QuotaExceeded (all mailboxes are full), PermanentFailure (no
-    recipient could take it), TemporaryFailure.
+    recipient could take it), TooLarge, TemporaryFailure.
     """
-    prepared = arrival.prepare(_with_return_path(envelope.reverse_path, raw))
+    front = b"Return-Path: <" + envelope.reverse_path.encode("utf-8", "replace") + b">\r\n"
+    prepared = arrival.prepare(front + raw)
+    letter = Letter(Sender(envelope.reverse_path), raw, prepared.columns.has_attachments, envelope.is_junk)
     with db.connection():
-        routes = [route(path) for path in envelope.forward_paths]
+        copies = recipients.copies_of(letter, posting.judge_all(envelope.forward_paths, letter.sender))
         blind_to = blind.receivers(raw, envelope.forward_paths)
-    failed = [reports.refusal_of_route(r) for r in routes if r.kind is not RouteKind.LOCAL]
-    recipients = unique_accounts(routes)
-    full = False
-    while recipients:
+    made = placing.prints(
+        copies,
+        raw,
+        prepared,
+        front=front,
+        blind_to=blind_to,
+        wishes=envelope.wishes,
+        is_internationalised=envelope.smtputf8,
+    )
+    failed, full = list(copies.failed), False
+    while not copies.is_empty:
         report = reports.prepare(
             raw, _reported_to(envelope), failed, hostname=hostname, now=envelope.received_at
         )
         try:
-            _file(recipients, prepared, envelope, report, blind_to)
+            _file(copies, made, envelope.received_at, report)
             break
         except NotAllTookIt as error:
-            failed += reports.refusals_of_accounts(recipients, error.refused)
+            failed += placing.without(copies, error)
             full |= any(isinstance(reason, QuotaExceeded) for reason in error.refused.values())
-            recipients = [account for account in recipients if account.id not in error.refused]
     DELIVERED.labels("refused").inc(len(failed))
-    if not recipients:
+    if copies.is_empty:
         raise QuotaExceeded("the mailbox is full") if full else PermanentFailure("nobody could take it")
-    return _log_delivered(prepared, recipients)
+    return _log_delivered(prepared, copies)
 
 
 @db.transaction
-def _file(
-    recipients: list[Account],
-    prepared: Arrival,
-    envelope: Envelope,
-    report: Report | None,
-    blind_to: frozenset[int],
-) -> None:
-    if not envelope.is_junk:
-        file_in_inboxes(recipients, prepared, envelope.received_at, report, blind_to)
-        return
-    refused = file_as_junk((account.id for account in recipients), prepared, envelope.received_at)
-    if refused:
-        raise NotAllTookIt(refused)
+def _file(copies: Copies, made: Prints, received_at: datetime, report: Report | None) -> None:
+    placing.place(copies, made, received_at, report)
 
 
 def _reported_to(envelope: Envelope) -> str:
@@ -88,41 +75,11 @@ def _reported_to(envelope: Envelope) -> str:
     return "" if envelope.is_junk else envelope.reverse_path
 
 
-def file_in_inboxes(
-    recipients: list[Account],
-    prepared: Arrival,
-    received_at: datetime,
-    report: Report | None,
-    blind_to: frozenset[int] = frozenset(),
-) -> None:
-    """Add a message to all these Inboxes and send the report. Needs a transaction that ends with it.
-
-    blind_to: the accounts that get it as a blind copy. Raises NotAllTookIt.
-    """
-    ids = [account.id for account in recipients]
-    if report is not None or len(ids) > 1:
-        modseq.hold([*ids, *(report.account_ids if report is not None else ())])
-    refused = messages.file_for_all(ids, FolderType.INBOX, prepared, received_at=received_at, blind=blind_to)
-    if refused:
-        raise NotAllTookIt(refused)
-    conversations.sort_arrivals(ids, prepared.columns.conversation_id)
-    oof.answer(recipients, prepared, received_at)
-    if report is not None:
-        reports.send(report)
-
-
-def unique_accounts(routes: Iterable[Route]) -> list[Account]:
-    """Return the accounts behind local routes, each once however many of its addresses were named."""
-    return list({r.account.id: r.account for r in routes if r.account is not None}.values())
-
-
-def _log_delivered(prepared: Arrival, recipients: list[Account]) -> str:
+def _log_delivered(prepared: Arrival, copies: Copies) -> str:
     message_id = prepared.blob.digest.hex()[:16]
-    DELIVERED.labels("filed").inc(len(recipients))
-    for account in recipients:
-        logs.event(log, "delivered", msgid=message_id, account=account.id, size=prepared.blob.size)
+    DELIVERED.labels("filed").inc(len(copies.local))
+    for copy in copies.local:
+        logs.event(log, "delivered", msgid=message_id, account=copy.account.id, size=prepared.blob.size)
+    if copies.remote:
+        logs.event(log, "sent_on", msgid=message_id, recipients=len(copies.remote), size=prepared.blob.size)
     return message_id
-
-
-def _with_return_path(reverse_path: str, raw: bytes) -> bytes:
-    return b"Return-Path: <" + reverse_path.encode("utf-8", "replace") + b">\r\n" + raw

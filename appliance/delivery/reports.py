@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance import db
-from appliance.delivery import arrival, dsn
+from appliance.delivery import arrival, dsn, posting
 from appliance.delivery.dsn import Action, Original, ReportedRecipient
-from appliance.delivery.routing import Route, RouteKind, route
+from appliance.delivery.posting import Sender
+from appliance.delivery.routing import Route, RouteKind
 from appliance.errors import ApplianceError, QuotaExceeded
 from appliance.items.account import Account
 from appliance.items.folder import FolderType
@@ -31,7 +32,7 @@ REPORTED = counter("appliance_reports_total", "Delivery reports by where they we
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report ready to be sent, and whom it is for: `target` is LOCAL or REMOTE."""
+    """A report ready to be sent, and whom it is for: `target` is LOCAL, REMOTE or RETURN."""
 
     arrival: Arrival
     target: Route
@@ -60,11 +61,12 @@ def prepare(
     if not reverse_path or not recipients:
         return None
     with db.connection():
-        target = route(reverse_path)
-    if target.kind not in (RouteKind.LOCAL, RouteKind.REMOTE):
+        target = posting.judge(reverse_path, Sender(""))
+    if target.kind not in (RouteKind.LOCAL, RouteKind.REMOTE, RouteKind.RETURN):
         return None
     about = Original(original) if isinstance(original, bytes) else original
-    raw = dsn.build(about, to=reverse_path, recipients=recipients, hostname=hostname, now=now, action=action)
+    to = reverse_path if target.kind is RouteKind.LOCAL else target.address
+    raw = dsn.build(about, to=to, recipients=recipients, hostname=hostname, now=now, action=action)
     return Report(arrival.prepare(raw), target, now)
 
 
@@ -110,6 +112,10 @@ def refusal_of_route(target: Route) -> ReportedRecipient:
     """Return why a recipient that is neither local nor remote gets nothing."""
     if target.kind is RouteKind.DISABLED:
         return ReportedRecipient(target.address, "5.2.1", "This mailbox takes no mail.")
+    if target.kind is RouteKind.NOT_ALLOWED:
+        return ReportedRecipient(target.address, "5.7.1", "You may not write to this address.")
+    if target.kind is RouteKind.REMOTE:
+        return ReportedRecipient(target.address, "5.7.1", "Relaying is denied.")
     if target.kind is RouteKind.INVALID:
         return ReportedRecipient(target.address, "5.1.3", "This is not a valid address.")
     return ReportedRecipient(target.address, "5.1.1", "There is no such mailbox here.")

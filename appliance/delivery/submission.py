@@ -8,25 +8,29 @@ Source: RFC 6409 (what a submission server may add), MS-ASCMD 2.2.1.17 SendMail.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from appliance import db, logs
 from appliance.accounts import accounts
 from appliance.db.tables import SentClientId
-from appliance.delivery import arrival, blind, inbound, precedence, reports
+from appliance.delivery import arrival, blind, placing, posting, reports
+from appliance.delivery.placing import NotAllTookIt, Prints
+from appliance.delivery.posting import Sender
+from appliance.delivery.recipients import Copies, Letter, copies_of
 from appliance.delivery.reports import Report
-from appliance.delivery.routing import Route, RouteKind, route
 from appliance.items.account import Account
 from appliance.items.envelope import Wishes
 from appliance.items.folder import FolderType
 from appliance.items.message import Arrival
 from appliance.mime.addresses import Address
 from appliance.mime.compose import prepare_submission
-from appliance.mime.headers import header_block
-from appliance.queue import entries
+from appliance.mime.headers import parse_headers
 from appliance.store import folders, messages, modseq
+
+SAME_MESSAGE_FOR = timedelta(days=1)
+"""A Message-ID that is in Sent Items already and is not older gets no second copy."""
 
 log = logging.getLogger("appliance.mail")
 
@@ -58,13 +62,9 @@ class _Letter:
     message: Arrival
     raw: bytes
     bcc: str | None
-    remote: list[Route]
     now: datetime
     request: ClientRequest | None
     also: Callable[[], None] | None = None
-    wishes: Wishes = field(default_factory=Wishes)
-    is_internationalised: bool = False
-    blind_to: frozenset[int] = frozenset()
 
     @property
     def id_in_logs(self) -> str:
@@ -103,38 +103,33 @@ def submit(
     Raises mime.compose.ComposeError (NoRecipients and other faults of the message), QuotaExceeded (no
     room for the copy in Sent Items), NotFound (the account is gone), TooLarge, TemporaryFailure.
     """
-    with db.connection():
-        own = accounts.aliases(account.id)
     prepared = prepare_submission(
         raw,
         from_address=Address(account.display_name, account.address),
-        allowed_addresses=own,
+        allowed_addresses=_names_it_may_use(account, raw),
         message_id_domain=account.address.rpartition("@")[2],
         now=now,
         needs_recipients=recipients is None,
     )
     message = arrival.prepare(prepared.raw)
+    sender = Sender(account.address, account)
+    paths = prepared.recipients if recipients is None else recipients
     with db.connection():
-        routes = [route(path) for path in prepared.recipients if recipients is None]
-        routes += [route(path) for path in recipients or ()]
-        paths = prepared.recipients if recipients is None else recipients
+        copies = copies_of(
+            Letter(sender, prepared.raw, message.columns.has_attachments), posting.judge_all(paths, sender)
+        )
         blind_to = blind.receivers(prepared.raw, paths)
     bcc = ", ".join(prepared.bcc) if save_in_sent else None
-    remote = _unique_remote(routes)
-    letter = _Letter(
-        account,
-        message,
+    letter = _Letter(account, message, prepared.raw, bcc, now, request, also)
+    made = placing.prints(
+        copies,
         prepared.raw,
-        bcc,
-        remote,
-        now,
-        request,
-        also,
-        wishes or Wishes(),
-        is_internationalised,
-        blind_to,
+        message,
+        blind_to=blind_to,
+        wishes=wishes,
+        is_internationalised=is_internationalised,
     )
-    outcome = _deliver(letter, routes, hostname)
+    outcome = _deliver(letter, copies, made, hostname)
     logs.event(
         log,
         "repeated" if outcome.is_repeat else "submitted",
@@ -148,32 +143,37 @@ def submit(
     return outcome
 
 
-def _deliver(letter: _Letter, routes: list[Route], hostname: str) -> Submitted:
+def _names_it_may_use(account: Account, raw: bytes) -> list[str]:
+    """Return those of the addresses in From and Sender that are the account's to use."""
+    headers = parse_headers(raw)
+    named = [*headers.addresses("From", 2), *headers.addresses("Sender", 2)]
+    with db.connection():
+        return [each.address for each in named if posting.may_send_as(account, each.address)]
+
+
+def _deliver(letter: _Letter, copies: Copies, made: Prints, hostname: str) -> Submitted:
     """Carry out the submission, with a report about recipients who turn out not to take it."""
-    local = inbound.unique_accounts(routes)
-    failed = [
-        reports.refusal_of_route(r) for r in routes if r.kind not in (RouteKind.LOCAL, RouteKind.REMOTE)
-    ]
+    failed = list(copies.failed)
     while True:
         report = reports.prepare(
             letter.raw, letter.account.address, failed, hostname=hostname, now=letter.now
         )
         try:
-            is_first = _commit(letter, local, report)
-        except inbound.NotAllTookIt as error:
-            failed += reports.refusals_of_accounts(local, error.refused)
-            local = [account for account in local if account.id not in error.refused]
+            is_first = _commit(letter, copies, made, report)
+        except NotAllTookIt as error:
+            failed += placing.without(copies, error)
         else:
             if not is_first:
                 return Submitted(letter.id_in_logs, is_repeat=True)
-            return Submitted(letter.id_in_logs, len(local), len(letter.remote), len(failed))
+            return Submitted(letter.id_in_logs, len(copies.local), len(copies.remote), len(failed))
 
 
 @db.transaction
-def _commit(letter: _Letter, local: list[Account], report: Report | None) -> bool:
+def _commit(letter: _Letter, copies: Copies, made: Prints, report: Report | None) -> bool:
     """Do everything at once; returns whether it was the first time. Raises NotAllTookIt."""
     account_id = letter.account.id
-    modseq.hold([account_id, *(account.id for account in local)])  # the report goes to the same account
+    # The report goes to the same account.
+    modseq.hold([account_id, *(copy.account.id for copy in copies.local)])
     accounts.get(account_id)
     if letter.request is not None and not _remember(letter.request, letter.now):
         return False
@@ -181,31 +181,8 @@ def _commit(letter: _Letter, local: list[Account], report: Report | None) -> boo
         letter.also()
     if letter.bcc is not None:
         _save_in_sent(account_id, letter.message, letter.bcc, letter.now)
-    if letter.remote:
-        entries.add(
-            letter.message.blob,
-            account_id=account_id,
-            reverse_path=letter.account.address,
-            recipients=[(r.address, r.domain) for r in letter.remote],
-            now=letter.now,
-            needs_smtputf8=_needs_smtputf8(letter),
-            priority=precedence.of(letter.raw, len(letter.remote)),
-            wishes=letter.wishes,
-        )
-    inbound.file_in_inboxes(local, letter.message, letter.now, report, letter.blind_to)
+    placing.place(copies, made, letter.now, report, account_id=account_id)
     return True
-
-
-def _needs_smtputf8(letter: _Letter) -> bool:
-    """Say whether a message can only travel as internationalised mail. Source: RFC 6531 3.1, 3.4.
-
-    Not because its client may send such mail, only because this is some; and not for a header in raw
-    8 bits that nobody announced: servers have always passed that, and SMTPUTF8 would only fail it.
-    """
-    if not all(r.address.isascii() for r in letter.remote):
-        return True
-    header = letter.raw[: header_block(letter.raw, 0, len(letter.raw)).body_start]
-    return letter.is_internationalised and not header.isascii()
 
 
 def _remember(request: ClientRequest, now: datetime) -> bool:
@@ -215,13 +192,13 @@ def _remember(request: ClientRequest, now: datetime) -> bool:
 
 
 def _save_in_sent(account_id: int, message: Arrival, bcc: str, now: datetime) -> None:
-    """File the copy in Sent Items; it shows the Bcc recipients that the bytes no longer name."""
+    """File the copy in Sent Items; it shows the Bcc recipients that the bytes no longer name.
+
+    A program that sends the same message by another way, or again, has its copy already.
+    """
     sent = folders.special(account_id, FolderType.SENT)
+    message_id = message.columns.message_id
+    if message_id and messages.is_filed(account_id, sent.id, message_id, since=now - SAME_MESSAGE_FOR):
+        return
     shown = replace(message, columns=replace(message.columns, bcc=bcc))
     messages.file(account_id, sent.id, shown, received_at=now, is_read=True)
-
-
-def _unique_remote(routes: Iterable[Route]) -> list[Route]:
-    """Return the remote recipients, each once however its domain was spelled."""
-    remote = [r for r in routes if r.kind is RouteKind.REMOTE]
-    return list({(r.address.rpartition("@")[0], r.domain): r for r in remote}.values())

@@ -107,6 +107,14 @@ def open_message(raw: bytes) -> OpenMessage:
     return OpenMessage(_field_lines(to_crlf(head)), to_crlf(raw[block.body_start :]))
 
 
+def without_fields(raw: bytes, names: Iterable[str]) -> bytes:
+    """Return a message without the top fields of these names; every other byte stays where it is."""
+    block = header_block(raw, 0, len(raw))
+    alternatives = b"|".join(re.escape(name.encode("ascii")) for name in names)
+    line = re.compile(rb"^(?:" + alternatives + rb")[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.I | re.M)
+    return line.sub(b"", raw[: block.body_start]) + raw[block.body_start :]
+
+
 def _field_lines(head: bytes) -> tuple[FieldLine, ...]:
     lines, position = [], 0
     if not head.endswith(b"\r\n"):

@@ -31,6 +31,7 @@ def file(
     received_at: datetime | None = None,
     is_read: bool = False,
     is_draft: bool = False,
+    received_as_bcc: bool = False,
     changed_by: int | None = None,
 ) -> int:
     """Add one message to a folder and return its id; durable when it returns.
@@ -48,6 +49,7 @@ def file(
         received_at=received_at or SYSTEM_CLOCK.now(),
         is_read=is_read,
         is_draft=is_draft,
+        received_as_bcc=received_as_bcc,
         created_by=changed_by,
     )
     search_index.filed(account_id)

@@ -44,6 +44,12 @@ def in_folder(account_id: int, folder_id: int, item_id: int) -> Message:
     return message
 
 
+def is_filed(account_id: int, folder_id: int, message_id: str, *, since: datetime) -> bool:
+    """Say whether a message of this Message-ID came into a folder since then."""
+    same = (Item.account == account_id) & (Item.message_id == message_id) & (Item.folder == folder_id)
+    return bool(Item.select().where(same & (Item.received_at >= since)).exists())
+
+
 def list_page(
     account_id: int, folder_id: int, *, before: tuple[datetime, int] | None = None, limit: int = 100
 ) -> list[Message]:

@@ -8,7 +8,17 @@ does not exist. `changed_by` is the `Device.id` whose Sync made the change, None
 
 from appliance.store.filing import file, file_for_all, replace
 from appliance.store.leaving import delete, delete_folder, discard, empty_folder, move
-from appliance.store.lookup import content, contents, current, get, in_folder, list_page, raw, tombstone
+from appliance.store.lookup import (
+    content,
+    contents,
+    current,
+    get,
+    in_folder,
+    is_filed,
+    list_page,
+    raw,
+    tombstone,
+)
 from appliance.store.state import set_categories, set_flag, set_last_verb, set_read
 
 __all__ = [
@@ -23,6 +33,7 @@ __all__ = [
     "file_for_all",
     "get",
     "in_folder",
+    "is_filed",
     "list_page",
     "move",
     "raw",

@@ -56,7 +56,9 @@ class MemoryServices:
     fault: Exception | None = None
     accept_takes_s: float = 0.0
 
-    def recipient(self, forward_path: str) -> RecipientVerdict:
+    def recipient(
+        self, forward_path: str, reverse_path: str = "", account: Account | None = None
+    ) -> RecipientVerdict:
         address = forward_path.lower()
         domain = address.rpartition("@")[2]
         if address == "postmaster" or address in (*USERS, f"postmaster@{DOMAIN}"):

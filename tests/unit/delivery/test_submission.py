@@ -188,7 +188,7 @@ def test_all_or_nothing(
     owner, name = {
         "sent": (submission, "_save_in_sent"),
         "queue": (entries, "add"),
-        "local": (submission.inbound, "file_in_inboxes"),
+        "local": (submission.placing, "place"),
     }[where]
     with monkeypatch.context() as broken:
         broken.setattr(owner, name, fails)

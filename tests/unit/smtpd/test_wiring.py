@@ -102,10 +102,10 @@ def test_what_a_recipient_is_to_us(
 
 
 def test_a_database_that_is_busy_is_no_verdict(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(_: str) -> None:
+    def busy(*_: object) -> None:
         raise TemporaryFailure("the database is busy")
 
-    monkeypatch.setattr("smtpd.wiring.route", busy)
+    monkeypatch.setattr("smtpd.wiring.posting.judge", busy)
     assert mail.recipient("mia@example.com") is RecipientVerdict.UNAVAILABLE
 
 

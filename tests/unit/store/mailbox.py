@@ -9,7 +9,7 @@ from pathlib import Path
 
 import peewee
 
-from appliance import db
+from appliance import db, sealing
 from appliance.accounts import accounts, passwords
 from appliance.db.tables import Account as AccountRow
 from appliance.db.tables import Blob, Content, Folder, Item, QueueEntry, Tombstone
@@ -35,6 +35,7 @@ def configured(data_dir: Path) -> Iterator[None]:
     """Make an open database ready for accounts and blobs; puts back what other tests rely on."""
     passwords.configure(CHEAP)
     blobs.configure(data_dir)
+    sealing.configure(data_dir)
     accounts.add_domain(DOMAIN)
     try:
         yield

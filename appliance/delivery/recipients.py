@@ -1,0 +1,276 @@
+"""Who gets which copy of a message: routes in, copies out, whatever lies between.
+
+Groups are opened, accounts are asked for their wishes (`filing`), what they send on is routed again, until
+nothing new comes. Everybody gets one copy, by the first way that led to them. It ends, because an account
+and a group are taken once, an account sends nothing on that names it in Delivered-To, and rounds are
+counted.
+
+Reads only; what comes out is written by `inbound` and `submission` in one transaction.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from appliance import logs
+from appliance.accounts import addresses, forwards, rules, sender_lists
+from appliance.delivery import editions, expansion, filing, posting, reports
+from appliance.delivery.dsn import ReportedRecipient
+from appliance.delivery.editions import AS_IT_CAME, Edition
+from appliance.delivery.filing import PLAIN, Facts, Filing
+from appliance.delivery.posting import Sender
+from appliance.delivery.routing import Route, RouteKind
+from appliance.items.account import Account
+from appliance.items.group import Group, Senders
+from appliance.mime.headers import Headers, parse_headers
+
+ROUNDS_MAX = 8
+
+log = logging.getLogger("appliance.mail")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is to be delivered, as far as it decides who gets it."""
+
+    sender: Sender
+    raw: bytes
+    has_attachments: bool
+    is_junk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCopy:
+    """A copy for an account here. is_reported: its sender hears when it cannot be taken."""
+
+    account: Account
+    edition: Edition = AS_IT_CAME
+    filing: Filing = PLAIN
+    is_reported: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCopy:
+    """A copy for another server. sent_on_from: our domain that a foreign reverse-path is wrapped into."""
+
+    route: Route
+    edition: Edition
+    reverse_path: str
+    sent_on_from: str = ""
+
+
+@dataclass(slots=True)
+class Copies:
+    """What becomes of a message: copies here and elsewhere, and who gets none."""
+
+    local: list[LocalCopy] = field(default_factory=list)
+    remote: list[RemoteCopy] = field(default_factory=list)
+    failed: list[ReportedRecipient] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nobody gets anything."""
+        return not self.local and not self.remote
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a message came to a route: under which reverse-path it goes on, and what stands in front of it."""
+
+    reverse_path: str
+    edition: Edition = AS_IT_CAME
+    sent_on_from: str = ""
+    is_reported: bool = True
+    may_leave: bool = False
+
+
+class _Spreading:
+    """One message on its way to everybody."""
+
+    def __init__(self, letter: Letter) -> None:
+        self.copies = Copies()
+        self._letter = letter
+        self._seen: set[object] = set()
+        self._groups: set[int] = set()
+        self._sent_to: dict[int, set[object]] = {}
+
+    @cached_property
+    def _headers(self) -> Headers:
+        return parse_headers(self._letter.raw)  # most mail goes to an Inbox, and nobody needs to know
+
+    @cached_property
+    def _places(self) -> frozenset[str]:
+        return editions.been_at(self._headers)
+
+    def spread(self, routes: Iterable[Route]) -> Copies:
+        sender = self._letter.sender
+        way = _Way(sender.reverse_path, may_leave=sender.account is not None)
+        ways = [(route, way) for route in routes]
+        for _ in range(ROUNDS_MAX):
+            ways = self._round(ways)
+            if not ways:
+                break
+        else:
+            logs.event(log, "forwarded_too_often", level=logging.WARNING, left=len(ways))
+        self._keep_what_went_in_circles()
+        return self.copies
+
+    def _keep_what_went_in_circles(self) -> None:
+        """Let accounts that keep nothing keep it after all, unless whom they sent it to has it in the end."""
+        has_it: set[object] = {expansion.identity(copy.route) for copy in self.copies.remote}
+        has_it |= {copy.account.id for copy in self.copies.local if copy.filing.is_kept}
+        for place in reversed(range(len(self.copies.local))):  # the last of a chain is where it ended
+            copy = self.copies.local[place]
+            if copy.filing.is_kept or not copy.filing.sends:
+                continue
+            self._follow(has_it)
+            if copy.account.id not in has_it:
+                kept = replace(copy.filing, is_kept=True)
+                self.copies.local[place] = replace(copy, filing=kept)
+                has_it.add(copy.account.id)
+
+    def _follow(self, has_it: set[object]) -> None:
+        """Add the accounts from which a message came to somebody who has it."""
+        while more := {
+            account_id
+            for account_id, goals in self._sent_to.items()
+            if account_id not in has_it and not has_it.isdisjoint(goals)
+        }:
+            has_it |= more
+
+    def _round(self, ways: Sequence[tuple[Route, _Way]]) -> list[tuple[Route, _Way]]:
+        """Take everybody these routes lead to, and return where they want it sent on."""
+        ways = [*(each for each in ways if each[0].group is None), *self._opened(ways)]
+        here: list[tuple[Route, _Way]] = []
+        for route, way in ways:
+            if route.kind is RouteKind.LOCAL:
+                if self._is_new(expansion.identity(route)):
+                    here.append((route, way))
+            elif way.may_leave and self._letter.is_junk:
+                logs.event(log, "junk_withheld", domain=route.domain)
+            elif self._leaves(route, way):
+                if self._is_new(expansion.identity(route)):
+                    self.copies.remote.append(
+                        RemoteCopy(route, way.edition, way.reverse_path, way.sent_on_from)
+                    )
+            else:
+                self.copies.failed.append(reports.refusal_of_route(route))
+        return self._delivered(here)
+
+    def _leaves(self, route: Route, way: _Way) -> bool:
+        if route.kind is RouteKind.RETURN:
+            return not self._letter.is_junk
+        return route.kind is RouteKind.REMOTE and way.may_leave
+
+    def _opened(self, ways: Iterable[tuple[Route, _Way]]) -> list[tuple[Route, _Way]]:
+        """Return the people behind the groups among these routes."""
+        groups: list[Group] = []
+        ways_to: dict[int, _Way] = {}
+        for route, way in ways:
+            if route.group is None or route.group.id in self._groups:
+                continue
+            self._groups.add(route.group.id)
+            if editions.is_loop(self._places, route.group):
+                self.copies.failed.append(
+                    ReportedRecipient(route.address, "5.4.6", "The message has been at the group before.")
+                )
+                logs.event(log, "group_loop", group=route.group.address)
+            else:
+                groups.append(route.group)
+                ways_to[route.group.id] = way
+        if not groups:
+            return []
+        reached = expansion.expand(groups)
+        for group in groups:
+            if not any(each.group.id == group.id for each in reached) and not self._is_covered(group, groups):
+                self.copies.failed.append(
+                    ReportedRecipient(group.address, "5.1.1", "The group has no members.")
+                )
+        return [(each.route, _through(each.group, ways_to[each.group.id])) for each in reached]
+
+    def _is_covered(self, group: Group, groups: Sequence[Group]) -> bool:
+        """Say whether a group led to nobody only because others led to the same people."""
+        return len(groups) > 1 and bool(expansion.expand([group]))
+
+    def _delivered(self, here: Sequence[tuple[Route, _Way]]) -> list[tuple[Route, _Way]]:
+        filings = self._filings([route for route, _ in here])
+        onward: list[tuple[Route, _Way]] = []
+        for route, way in here:
+            account = route.account
+            assert account is not None
+            wishes = filings.get(account.id, PLAIN)
+            if wishes.sends:
+                sent = self._sent_on(account, way, wishes)
+                onward += sent
+                if not sent and not wishes.is_kept:
+                    wishes = replace(wishes, is_kept=True)  # nowhere to go: better here than lost
+            self.copies.local.append(LocalCopy(account, way.edition, wishes, way.is_reported))
+        return onward
+
+    def _sent_on(self, account: Account, way: _Way, wishes: Filing) -> list[tuple[Route, _Way]]:
+        if editions.has_been(self._places, account.address):
+            logs.event(log, "forward_loop", account=account.id)
+            return []
+        onward = replace(
+            way,
+            edition=editions.for_forward(way.edition, account.address),
+            sent_on_from=addresses.domain_of(account.address),
+            may_leave=True,
+        )
+        found = []
+        for route in posting.judge_all(wishes.sends, Sender(way.reverse_path, account)):
+            if route.kind in (RouteKind.LOCAL, RouteKind.GROUP, RouteKind.REMOTE):
+                found.append((route, onward))
+                self._sent_to.setdefault(account.id, set()).update(_people(route))
+            else:
+                reason = route.kind.name.lower()
+                logs.event(log, "forward_broken", level=logging.WARNING, account=account.id, reason=reason)
+        return found
+
+    def _filings(self, routes: Sequence[Route]) -> dict[int, Filing]:
+        """Return what accounts make of the message, for those that are not content with their Inbox."""
+        details = {route.account.id: route.detail for route in routes if route.account is not None}
+        ids = list(details) if self._letter.is_junk else forwards.with_wishes(details)
+        if not ids:
+            return {}
+        of_rules, of_forwards = rules.of_accounts(ids), forwards.of_accounts(ids)
+        said = sender_lists.blocked(ids, sender_lists.writer(self._headers))
+        facts = Facts(self._headers, len(self._letter.raw), self._letter.has_attachments)
+        return {
+            account_id: filing.judge(
+                replace(facts, detail=details[account_id]),
+                of_rules.get(account_id, ()),
+                is_junk=self._letter.is_junk,
+                is_blocked=said.get(account_id),
+                forward=of_forwards.get(account_id),
+            )
+            for account_id in ids
+        }
+
+    def _is_new(self, identity: object) -> bool:
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        return True
+
+
+def copies_of(letter: Letter, routes: Iterable[Route]) -> Copies:
+    """Return everybody's copy of a message. Needs `db.connection()`. Raises TooLarge."""
+    return _Spreading(letter).spread(routes)
+
+
+def _people(route: Route) -> set[object]:
+    """Return who a route leads to."""
+    if route.group is None:
+        return {expansion.identity(route)}
+    return {expansion.identity(each.route) for each in expansion.expand([route.group])}
+
+
+def _through(group: Group, way: _Way) -> _Way:
+    return _Way(
+        group.bounce_address,
+        edition=editions.for_group(group, way.edition),
+        is_reported=group.senders is not Senders.ANYONE,
+        may_leave=True,
+    )

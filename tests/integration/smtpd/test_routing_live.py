@@ -1,0 +1,139 @@
+"""Groups, forwarding and catch-all over real sockets; and that none of them makes an open relay of us."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from appliance import db, sealing
+from appliance.clock import SYSTEM_CLOCK
+from appliance.delivery import return_paths
+from tests.clients.appliance_process import DOMAIN
+from tests.fakes.dns import FakeDns
+from tests.fakes.mx import FakeMx
+from tests.integration.smtpd.role import SmtpRole, eventually, handed_over, office, wire_to
+from tests.integration.smtpd.test_role_mail import BEN, MIA, OUTSIDE, PASSWORDS, Mailroom, configuration
+
+VICTIM = "victim@example.net"
+
+
+@pytest.fixture(scope="module")
+def mailroom() -> Iterator[Mailroom]:
+    with (
+        FakeDns(OUTSIDE) as dns,
+        FakeMx() as mx,
+        office(configuration(dns, mx)) as place,
+        handed_over() as sockets,
+    ):
+        place.set_up(MIA, PASSWORDS[MIA])
+        place.add_user(BEN, PASSWORDS[BEN])
+        numbers = {name: sock.getsockname()[1] for name, sock in sockets.items()}
+        with SmtpRole(place, sockets=sockets) as role:
+            yield Mailroom(place, mx, numbers["smtp"], numbers["submission"])
+            assert role.stop() == 0
+
+
+def test_what_an_operator_sets_is_in_force_at_once(mailroom: Mailroom) -> None:
+    cli, all_of_us = mailroom.place.cli, f"office@{DOMAIN}"
+    assert mailroom_says(mailroom, all_of_us) == 550
+    cli("group", "add", all_of_us, "--senders", "anyone", "--member", MIA, "--member", "ada@example.net")
+    mailroom.from_outside(all_of_us, "From: bob@example.net\r\nSubject: to all\r\n\r\nx\r\n")
+    (raw,) = mailroom.found(MIA, "to all")
+    assert f"\r\nList-Id: <office.{DOMAIN}>\r\n".encode() in raw
+    eventually(lambda: mailroom.relayed("to all"))
+    (relayed,) = mailroom.relayed("to all")
+    assert relayed.mail.startswith(f"<office-bounces@{DOMAIN}>")
+
+
+def test_forwarded_mail_leaves_under_our_name_and_its_report_goes_back(mailroom: Mailroom) -> None:
+    mailroom.place.cli("forward", "set", BEN, "ben@example.net", "--no-keep")
+    try:
+        mailroom.from_outside(BEN, "Subject: sent on\r\n\r\nx\r\n", "Bob+x@example.net")
+    finally:
+        mailroom.place.cli("forward", "remove", BEN)
+    eventually(lambda: mailroom.relayed("sent on"))
+    (relayed,) = mailroom.relayed("sent on")
+    assert relayed.mail.startswith("<SRS0=") and f"=example.net=Bob+x@{DOMAIN}>" in relayed.mail
+    assert b"Delivered-To: " + BEN.encode() in relayed.body
+    assert mailroom.found(BEN, "sent on") == []
+    mailroom.from_outside(relayed.mail.partition(">")[0][1:], "Subject: undeliverable\r\n\r\nx\r\n", "")
+    eventually(lambda: mailroom.relayed("undeliverable"))
+    (report,) = mailroom.relayed("undeliverable")
+    assert (report.recipients, report.mail.partition(" ")[0]) == (["<Bob+x@example.net>"], "<>")
+
+
+def mailroom_says(mailroom: Mailroom, recipient: str, sender: str = "eve@example.org") -> int:
+    """Return the code of the reply to RCPT from a stranger."""
+    wire = wire_to(f"127.0.0.1:{mailroom.reception}")
+    try:
+        wire.read_reply()
+        wire.ask("EHLO client.example")
+        assert wire.ask(f"MAIL FROM:<{sender}>").startswith(b"250")
+        return int(wire.ask(f"RCPT TO:<{recipient}>")[:3])
+    finally:
+        wire.close()
+
+
+def wrapped(mailroom: Mailroom) -> str:
+    db.open("sqlite", mailroom.place.data)
+    try:
+        sealing.configure(mailroom.place.data)
+        return return_paths.rewritten(VICTIM, DOMAIN, SYSTEM_CLOCK.now())
+    finally:
+        db.close()
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        VICTIM,
+        f"victim%example.net@{DOMAIN}",
+        f'"victim@example.net"@{DOMAIN}',
+        f'"victim%example.net"@{DOMAIN}',
+        f"@{DOMAIN}:victim@example.net",
+        f"@{DOMAIN},@example.net:victim@example.net",
+        f"example.net!victim@{DOMAIN}",
+        f"victim@example.net@{DOMAIN}",
+        "victim@[127.0.0.1]",
+        "victim@[192.0.2.1]",
+        "victim@example.net.",
+        f"victim@sub.{DOMAIN}",
+        f"nobody+victim=example.net@{DOMAIN}",
+        f"office-bounces+victim=example.net@{DOMAIN}",
+        f"SRS0=AAAAAAAA=AA=example.net=victim@{DOMAIN}",
+        f"SRS1=AAAAAAAA=example.net==AA=AA=x=victim@{DOMAIN}",
+        f"srs0+AAAA=AA=example.net=victim@{DOMAIN}",
+        "victim@localhost",
+    ],
+)
+@pytest.mark.parametrize("sender", ["eve@example.org", MIA, f"office-bounces@{DOMAIN}", ""])
+def test_no_spelling_makes_us_relay(mailroom: Mailroom, recipient: str, sender: str) -> None:
+    assert mailroom_says(mailroom, recipient, sender) in (501, 550, 553)
+
+
+@pytest.mark.parametrize("sender", ["eve@example.org", MIA])
+def test_a_right_return_address_is_for_reports_only(mailroom: Mailroom, sender: str) -> None:
+    assert mailroom_says(mailroom, wrapped(mailroom), sender) == 550
+    assert mailroom_says(mailroom, wrapped(mailroom), "") == 250
+
+
+def test_a_catch_all_takes_relay_attempts_in_and_sends_nothing_out(mailroom: Mailroom) -> None:
+    mailroom.place.cli("domain", "catch-all", DOMAIN, BEN)
+    try:
+        for local_part in ("victim%example.net", "example.net!victim", '"victim@example.net"'):
+            assert mailroom_says(mailroom, f"{local_part}@{DOMAIN}") == 250
+        assert mailroom_says(mailroom, VICTIM) == 550
+        assert mailroom_says(mailroom, f"SRS0=AAAAAAAA=AA=example.net=victim@{DOMAIN}", "") == 550
+        mailroom.from_outside(f"victim%example.net@{DOMAIN}", "Subject: caught\r\n\r\nx\r\n")
+        assert len(mailroom.found(BEN, "caught")) == 1
+        assert not mailroom.relayed("caught")
+    finally:
+        mailroom.place.cli("domain", "catch-all", DOMAIN, "--off")
+
+
+def test_a_group_for_ourselves_refuses_strangers_and_forgers(mailroom: Mailroom) -> None:
+    mailroom.place.cli("group", "add", f"staff@{DOMAIN}", "--member", BEN, "--member", "ada@example.net")
+    for sender in ("eve@example.org", MIA, "ada@example.net"):
+        assert mailroom_says(mailroom, f"staff@{DOMAIN}", sender) == 550
+    mailroom.send([f"staff@{DOMAIN}"], "to the staff")
+    assert len(mailroom.found(BEN, "to the staff")) == 1
+    eventually(lambda: mailroom.relayed("to the staff"))
