@@ -39,6 +39,9 @@ REQUESTS = counter(
 RETRY_AFTER_S = 60
 BAD_REQUEST, NOT_IMPLEMENTED, UNAVAILABLE, VERSION_NOT_SUPPORTED = 400, 501, 503, 505
 
+_MAY_BE_EMPTY = frozenset({"Sync", "Ping", "Provision", *EARLY_COMMANDS})
+"""Commands for which no body is a request, too; without one, the others are not even asked."""
+
 _WBXML_TYPES = ("application/vnd.ms-sync.wbxml", "application/vnd.ms-sync", "")
 
 
@@ -80,6 +83,8 @@ def _run(context: Context, command: Command, request: Request) -> Answer:
         raise ProtocolError(Common.VERSION_NOT_SUPPORTED, f"no {command.name} in {context.version}")
     if versions.is_early(context.version) and command.name in early_compose.ROOTS:
         return command.handler(context, early_compose.document(request, context.device.id, context.now))
+    if not request.body and command.name not in _MAY_BE_EMPTY:
+        raise ProtocolError(Common.INVALID_CONTENT, "no body")
     return command.handler(context, _body(request))
 
 

@@ -51,6 +51,12 @@ def test_the_wrong_content_type(phone, content_type):
     assert status(ask(phone, content_type=content_type)) == 101
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"Sync", "Ping", "Provision"}))
+def test_a_request_without_a_body(phone, name):
+    assert decode(ask(phone, name, None).body) == COMMANDS[name].fault(101)
+    assert ask(phone, name, None, version="12.1").status == 400
+
+
 @pytest.mark.parametrize("content_type", ["application/vnd.ms-sync.wbxml", "application/vnd.ms-sync", ""])
 def test_the_right_content_types(phone, content_type):
     assert decode(ask(phone, content_type=content_type).body).int_of(Tag.Status) == 1

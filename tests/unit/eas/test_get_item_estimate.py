@@ -120,7 +120,6 @@ def test_each_class_has_its_filters(phone, folder_type, known):
         Tag.GetItemEstimate(Tag.Collections(Tag.Collection(AirSync.SyncKey("1")))),
         Tag.GetItemEstimate(Tag.Collections(collection("5" * 65, "1"))),
         AirSync.Sync(),
-        None,
     ],
 )
 def test_malformed(phone, asked):

@@ -334,7 +334,6 @@ def test_pictures_stop_at_the_size_of_an_answer(phone: Phone, people: dict[str, 
 @pytest.mark.parametrize(
     "document",
     [
-        b"",
         Tags.ResolveRecipients(),
         Tags.ResolveRecipients(Tags.Options()),
         Tags.ResolveRecipients([Tags.To("x")] * (RECIPIENTS_MAX + 1)),

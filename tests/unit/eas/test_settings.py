@@ -109,14 +109,13 @@ def test_a_property_that_asks_nothing(phone, element):
 @pytest.mark.parametrize(
     "document",
     [
-        None,
         Tag.Settings(),
         AirSync.Sync(),
         Tag.Settings(USER, USER),
         Tag.Settings(USER, Tag.Status(1)),
         Tag.Settings([USER] * 6),
     ],
-    ids=["empty", "bare", "root", "twice", "unknown", "six"],
+    ids=["bare", "root", "twice", "unknown", "six"],
 )
 def test_malformed(phone, document):
     answer = phone.asked("Settings", document)

@@ -155,7 +155,6 @@ def test_every_verdict_has_a_status_of_its_own() -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        b"",
         Tags.ValidateCert(),
         Tags.ValidateCert(Tags.Certificates()),
         Tags.ValidateCert(Tags.CertificateChain(Tags.Certificate(text(GOOD)))),
