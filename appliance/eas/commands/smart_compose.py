@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import partial
 
 from appliance import logs, offload
+from appliance.accounts import accounts
 from appliance.delivery import invitations
 from appliance.delivery.invitations import NotAnswerable
 from appliance.eas.commands import send_mail
@@ -28,16 +29,18 @@ from appliance.eas.versions import at_least
 from appliance.errors import ApplianceError, NotFound
 from appliance.ical.invitation import read_invitation
 from appliance.ical.occurrences import occurrence
+from appliance.items.account import Account
 from appliance.items.message import Message
-from appliance.mime.addresses import Address
+from appliance.mime.addresses import Address, parse_addresses
 from appliance.mime.compose import ComposeError, build_message, compose_forward, compose_reply
+from appliance.mime.headers import parse_headers
 from appliance.store import messages
 from appliance.wbxml.codepages import AirSyncBase, ComposeMail, RightsManagement
 from appliance.wbxml.element import Element, ElementError, Tag
 
 log = logging.getLogger("appliance.eas")
 
-VERB_REPLY, VERB_FORWARD = 1, 3  # MS-ASEMAIL 2.2.2.42 LastVerbExecuted
+VERB_REPLY, VERB_REPLY_ALL, VERB_FORWARD = 1, 2, 3  # MS-ASEMAIL 2.2.2.42 LastVerbExecuted
 OFFLOAD_BYTES_MIN = 262_144  # larger messages are put together on a native thread
 FORWARDEES_MAX = 500
 FIRST_WITH_FORWARDEES = "16.0"
@@ -90,6 +93,8 @@ def _send(context: Context, request: Element, original: Message, compose: Compos
     if not request.flag_of(ComposeMail.ReplaceMime):
         raw = _composed(compose, raw, messages.raw(original))
     send_mail.send(context, request, raw)
+    if verb == VERB_REPLY and _is_to_all(context.account, raw, original):
+        verb = VERB_REPLY_ALL
     _mark(context, original, verb)
 
 
@@ -107,6 +112,15 @@ def _composed(compose: Compose, raw: bytes, original: bytes) -> bytes:
         return offload.run(compose, raw, original)
     except ComposeError as error:
         raise ProtocolError(Common.INVALID_MIME, str(error)) from error
+
+
+def _is_to_all(account: Account, raw: bytes, original: Message) -> bool:
+    """Return whether a reply goes to anybody else the original was sent to."""
+    before = parse_addresses(original.to) + parse_addresses(original.cc)
+    own = {account.address, *accounts.aliases(account.id)}
+    others = {each.address.lower() for each in before if each.address} - own
+    headers = parse_headers(raw)
+    return any(each.address.lower() in others for name in ("To", "Cc") for each in headers.addresses(name))
 
 
 def _original(context: Context, source: Element) -> Message:

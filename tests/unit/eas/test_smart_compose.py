@@ -144,6 +144,23 @@ def test_the_original_is_marked_and_phones_hear_of_it(phone, bert, original, inb
     assert told.data(AirSync.Change).int_of(Email2.LastVerbExecuted) == verb
 
 
+@pytest.mark.parametrize(
+    ("recipients", "verb"),
+    [
+        ("To: bert@example.test", 1),
+        ("To: bert@example.test\r\nCc: anna@example.test, boss@example.net", 1),
+        ("To: bert@example.test, Carl <CARL@example.net>", 2),
+        ("To: bert@example.test\r\nCc: dora@example.net", 2),
+    ],
+)
+def test_a_reply_to_all_is_marked_as_one(phone, bert, inbox, recipients, verb):
+    to = b"To: anna@example.test, carl@example.net\r\nCc: dora@example.net\r\nSubject: plan\r\n\r\nwords\r\n"
+    item = phone.server.file_raw(phone.account, inbox, b"From: bert@example.test\r\n" + to)
+    new = f"From: anna@example.test\r\n{recipients}\r\nSubject: Re: plan\r\n\r\nmy answer\r\n"
+    assert reply(phone, item_id(item), mime=new.encode()) is None
+    assert stored(phone, item).last_verb == verb
+
+
 def test_a_mark_that_fails_is_no_reason_to_send_again(phone, bert, original, monkeypatch):
     set_last_verb = messages.set_last_verb
 
@@ -247,7 +264,7 @@ def test_faults_of_the_message(phone, original):
 
 
 @pytest.mark.parametrize("name", ["SmartReply", "SmartForward"])
-@pytest.mark.parametrize("asked", [None, AirSync.Sync(), ComposeMail.SendMail()])
+@pytest.mark.parametrize("asked", [AirSync.Sync(), ComposeMail.SendMail()])
 def test_malformed(phone, name, asked):
     assert status(phone.command(name, asked)) == 103
 
