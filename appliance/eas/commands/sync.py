@@ -138,6 +138,8 @@ def _collection(context: Context, asked: CollectionRequest, budget: Budget) -> E
 def _check_options(folder: Folder, asked: CollectionRequest) -> None:
     if asked.conversation_mode is not None and folder.content_class != "Email":
         raise ProtocolError(Status.PROTOCOL_ERROR, "ConversationMode is for mail")
+    if asked.supported is not None and folder.content_class == "Notes":
+        raise ProtocolError(Status.PROTOCOL_ERROR, "notes have no properties to be left out")
     if asked.options is not None and not asked.options.filters(folder.content_class):
         raise ProtocolError(Status.PROTOCOL_ERROR, "a FilterType the class does not have")
 

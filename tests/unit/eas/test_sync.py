@@ -302,6 +302,11 @@ def test_each_class_has_its_filters(phone, folder_type, known):
         assert status == (1 if filter_type in known else 4), filter_type
 
 
+@pytest.mark.parametrize(("folder_type", "status"), [(FolderType.NOTES, 4), (FolderType.CONTACTS, 1)])
+def test_notes_have_nothing_to_be_left_out(phone, folder_type, status):
+    assert phone.sync(phone.folder(folder_type), AirSync.Supported()).status == status
+
+
 # --- limits and faults ----------------------------------------------------------------------------
 
 
