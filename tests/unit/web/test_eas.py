@@ -40,12 +40,13 @@ def test_options_says_what_is_spoken(client: FlaskClient, path: str) -> None:
         basic(password="wrong"),
         basic("nobody@example.com"),
         {"Authorization": "Bearer abc"},
+        {"Authorization": "Bearer", "X-User-Identity": "lena@example.com"},  # how an iPhone asks for OAuth
         {"Authorization": "Basic"},
         {"Authorization": "Basic ==="},
         {"Authorization": "Basic bm9jb2xvbg=="},
         {"Authorization": "Basic " + "A" * 5000},
     ],
-    ids=["none", "password", "name", "bearer", "bare", "base64", "no colon", "long"],
+    ids=["none", "password", "name", "bearer", "no token", "bare", "base64", "no colon", "long"],
 )
 def test_without_the_right_credentials_only_401(
     client: FlaskClient, method: str, headers: dict[str, str]
