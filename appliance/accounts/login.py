@@ -22,7 +22,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from appliance import db, logs, metrics
-from appliance.accounts import accounts, addresses, passwords, scopes, throttle
+from appliance.accounts import accounts, addresses, old_password, passwords, scopes, throttle
 from appliance.accounts.accounts import Credential
 from appliance.accounts.throttle import Throttled as Throttled
 from appliance.clock import SYSTEM_CLOCK, Clock
@@ -206,8 +206,10 @@ def _check_alone(presented: _Presented, clock: Clock) -> bool:
     found = presented.found
     verdict = passwords.verify(found.password_hash if found else None, presented.password)
     if not verdict.is_right or found is None:
-        throttle.failed(tried, clock.now())
+        is_repeated = throttle.failed(tried, clock.now())
         presented.log("login_failed")
+        if is_repeated and found is not None and presented.device_id:
+            old_password.tell(found.account.id, presented.device_id, clock.now())
         _known.put(presented.digest(), False, clock.monotonic())
         return False
     _known.put(presented.digest(), True, clock.monotonic())

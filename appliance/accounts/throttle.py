@@ -82,13 +82,14 @@ def check(tried: Attempt, now: datetime) -> Standing:
 
 
 @db.transaction
-def failed(tried: Attempt, now: datetime) -> None:
-    """Count a wrong secret, once."""
+def failed(tried: Attempt, now: datetime) -> bool:
+    """Count a wrong secret, once; return whether this one was counted before and comes again."""
     rows = {row.scope: row for row in _rows(tried)}
     is_new = [_count(scope, rule, rows.get(scope), tried.secret, now) for scope, rule in tried.by_account]
     if tried.network and all(is_new):
         _count(tried.network, scopes.rules().network, rows.get(tried.network), None, now)
     _prune_sometimes(now)
+    return not any(is_new)
 
 
 def succeeded(tried: Attempt, standing: Standing, now: datetime) -> None:
@@ -96,6 +97,18 @@ def succeeded(tried: Attempt, standing: Standing, now: datetime) -> None:
     is_stale = standing.good_at is None or now - standing.good_at > GOOD_RENEWED
     if standing.has_failures or (tried.address and is_stale):
         _remember(tried, now)
+
+
+def is_remembered(scope: str, now: datetime) -> bool:
+    """Return whether `remember` was told of this within the last day. Needs a connection."""
+    row = LoginFailure.select(LoginFailure.updated_at).where(LoginFailure.scope == scope).tuples().first()
+    return row is not None and now - row[0] < KEPT
+
+
+@db.transaction
+def remember(scope: str, now: datetime) -> None:
+    """Note for a day that something was done about a scope."""
+    _store(scope, updated_at=now)
 
 
 @db.transaction

@@ -31,6 +31,7 @@ MODULES: Final = {
     "message": "appliance.cli.bring",
     "queue": "appliance.cli.queue",
     "check": "appliance.cli.check",
+    "signin": "appliance.cli.signin",
     "jobs": "appliance.cli.jobs",
     "audit": "appliance.cli.audit",
     "phone": "appliance.cli.phone",
