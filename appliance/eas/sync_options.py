@@ -141,6 +141,8 @@ def body_part_preference(block: Element) -> BodyPreference | None:
 
 
 def _preference(element: Element) -> BodyPreference:
+    if len({child.tag for child in element}) != len(element.children):
+        raise ProtocolError(Status.PROTOCOL_ERROR, "a body preference says something twice")
     body_type = element.int_of(AirSyncBase.Type, 0)
     size = element.int_of(AirSyncBase.TruncationSize)
     preview = element.int_of(AirSyncBase.Preview, 0)

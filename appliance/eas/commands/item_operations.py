@@ -62,8 +62,9 @@ def _move(context: Context, operation: Element, _parts: Parts) -> Element:
     """Move a conversation, with all that will come of it. Source: MS-ASCON 3.2.5.3.2."""
     element = operation.find(ItemOperations.ConversationId)
     conversation = b"" if element is None else element.data
+    status = Status.PROTOCOL_ERROR if element is None else _moved(context, operation, conversation)
     return ItemOperations.Move(
-        ItemOperations.Status(_moved(context, operation, conversation)),
+        ItemOperations.Status(status),
         ItemOperations.ConversationId(conversation),
     )
 

@@ -38,7 +38,10 @@ def handle(context: Context, request: Element | None) -> Element:
         answer = _answer(context, store)
     except Unanswerable as error:
         answer = [Search.Status(error.status)]
-    except (ElementError, ProtocolError):
+    except ProtocolError as error:
+        is_own = error.status == Common.BODY_PART_TYPE_NOT_SUPPORTED
+        answer = [Search.Status(error.status if is_own else Status.INVALID_REQUEST)]
+    except ElementError:
         answer = [Search.Status(Status.INVALID_REQUEST)]
     except NotFound:
         answer = [Search.Status(Status.FOLDER_SYNC_REQUIRED)]

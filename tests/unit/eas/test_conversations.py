@@ -57,6 +57,7 @@ def subjects(phone, folder):
     return sorted(message.subject for message in phone.server.listed(phone.account, folder))
 
 
+@covers("MS-ASCON_R143", "MS-ASCON_R216")
 @covers("MS-ASCON_R130", "MS-ASCON_R172", "MS-ASCON_R215", "MS-ASCMD_R201", "MS-ASCON_R69", "MS-ASCMD_R3465")
 def test_conversation_is_moved_with_all_that_will_come_of_it(phone, inbox, talk, archive):
     assert move(phone, talk, archive) == 1
@@ -69,6 +70,7 @@ def test_conversation_is_moved_with_all_that_will_come_of_it(phone, inbox, talk,
     assert subjects(phone, inbox) == ["plan", "unrelated"]
 
 
+@covers("MS-ASCON_R214")
 @covers("MS-ASCON_R166", "MS-ASCON_R213")
 def test_ignored_conversation_goes_to_deleted_items(phone, inbox, talk):
     bin_folder = phone.folder(FolderType.DELETED)
@@ -102,6 +104,7 @@ def test_conversation_does_not_go_into_the_recipient_cache(phone, talk):
     assert move(phone, talk, "RI") == 105
 
 
+@covers("MS-ASCON_R338")
 @covers("MS-ASCON_R146", "MS-ASCON_R317", "MS-ASCMD_R4942")
 def test_faults_have_their_statuses(phone, talk, archive):
     assert move(phone, talk, phone.folder(FolderType.CALENDAR)) == 156

@@ -146,6 +146,7 @@ PAGE = b"Subject: h\r\nContent-Type: text/html\r\n\r\n<p>rich <b>words</b></p>\r
 SIGNED = (VECTORS / "003-signed.eml").read_bytes() if (VECTORS / "003-signed.eml").exists() else b""
 
 
+@covers("MS-ASAIRS_R304", "MS-ASAIRS_R305")
 @covers("MS-ASAIRS_R2411", "MS-ASAIRS_R2412", "MS-ASAIRS_R237", "MS-ASAIRS_R238")
 @pytest.mark.parametrize(
     ("raw", "types", "expected"),
@@ -168,6 +169,7 @@ def test_the_own_form_or_the_nearest(raw, types, expected):
     assert found.int_of(AirSyncBase.NativeBodyType) == (HTML if raw is PAGE else PLAIN)
 
 
+@covers("MS-ASAIRS_R307")
 @covers("MS-ASCMD_R3408", "MS-ASCMD_R3410")
 @pytest.mark.parametrize(
     ("raw", "mime_support", "types", "expected"),

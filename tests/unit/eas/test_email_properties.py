@@ -11,7 +11,7 @@ from appliance.items.message import Flag
 from appliance.mime.message import summarise
 from appliance.mime.scan import scan
 from appliance.store import messages
-from appliance.wbxml.codepages import AirSync, AirSyncBase, Email, Email2
+from appliance.wbxml.codepages import AirSync, AirSyncBase, Email, Email2, Search
 from tests.covers import covers
 from tests.unit.eas.world import HOSTNAME, Phone, body_preference
 
@@ -181,6 +181,14 @@ def test_a_change_of_the_content_brings_all_of_it(phone):
     data = other.sync(drafts, options=AirSync.Options(body_preference(1))).data(AirSync.Change)
     assert (data.text_of(Email.Subject), data.text_of(Email.To)) == ("after", "carl@example.net")
     assert data.find(AirSyncBase.Body) is not None
+
+
+@covers("MS-ASEMAIL_R68")
+@pytest.mark.parametrize("element", [Email.Subject("one"), Email.Read(1), Email2.IsDraft(0)])
+def test_properties_of_mail_are_no_conditions_of_a_search(phone, inbox, element):
+    query = Search.Query(Search.And(AirSync.Class("Email"), Search.FreeText("one"), element))
+    answer = phone.asked("Search", Search.Search(Search.Store(Search.Name("Mailbox"), query)))
+    assert answer.require(Search.Response).require(Search.Store).int_of(Search.Status) == 2
 
 
 # --- what kind of message ---------------------------------------------------------------------------

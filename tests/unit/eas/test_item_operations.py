@@ -70,6 +70,7 @@ def names(element):
 # --- items ----------------------------------------------------------------------------------------
 
 
+@covers("MS-ASEMAIL_R61")
 @covers("MS-ASCMD_R4153")
 @pytest.mark.parametrize("version", ["14.1", "16.1"])
 def test_an_item_by_its_id(phone, inbox, item, version):
@@ -118,6 +119,7 @@ def test_nothing_is_done_in_the_recipient_cache(phone, item):
     assert [child.int_of(Tag.Status) for child in answer] == [6, 6]
 
 
+@covers("MS-ASEMAIL_R63")
 def test_only_the_properties_that_were_named_come(phone, inbox, item):
     schema = Tag.Schema(Email.Subject(), AirSyncBase.Attachments())
     properties = fetched(operations(phone, by_id(inbox, item, schema))).require(Tag.Properties)

@@ -138,6 +138,7 @@ def bert(phone):
 # --- what becomes of the invitation ---------------------------------------------------------------
 
 
+@covers("MS-ASHTTP_R432")
 @covers("MS-ASCMD_R5723", "MS-ASCMD_R5724", "MS-ASCMD_R5725", "MS-ASCMD_R4180", "MS-ASCMD_R5374")
 @pytest.mark.parametrize("version", ALL_VERSIONS)
 @pytest.mark.parametrize("response", [ACCEPT, TENTATIVE, DECLINE])

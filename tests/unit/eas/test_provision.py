@@ -45,6 +45,8 @@ def provisioned(phone):
     return policy_of(phone.asked("Provision", acknowledgement(temporary))).int_of(Tag.PolicyKey)
 
 
+@covers("MS-ASPROV_R678", "MS-ASPROV_R441", "MS-ASPROV_R688", "MS-ASPROV_R466")
+@covers("MS-ASPROV_R703", "MS-ASPROV_R495", "MS-ASPROV_R486")
 @covers("MS-ASPROV_R417", "MS-ASPROV_R310", "MS-ASPROV_R209", "MS-ASPROV_R394", "MS-ASPROV_R378")
 @covers("MS-ASPROV_R650", "MS-ASCMD_R4990", "MS-ASCMD_R4992", "MS-ASCMD_R5026")
 @pytest.mark.parametrize("version", ["14.1", "16.1"])
@@ -69,6 +71,7 @@ def test_phase_2_trades_the_key(phone):
     assert (device_of(phone).policy_key, device_of(phone).policy_key_pending) == (permanent, 0)
 
 
+@covers("MS-ASPROV_R692", "MS-ASPROV_R708", "MS-ASPROV_R695")
 @covers("MS-ASPROV_R382", "MS-ASPROV_R507", "MS-ASPROV_R475", "MS-ASPROV_R761", "MS-ASPROV_R657")
 def test_a_wrong_or_spent_key_is_not_acknowledged(phone):
     assert policy_of(phone.asked("Provision", acknowledgement(7))).int_of(Tag.Status) == 5
@@ -111,12 +114,15 @@ def test_older_versions_need_no_introduction(phone, monkeypatch):
     assert answer.find(Settings.DeviceInformation) is None
 
 
+@covers("MS-ASPROV_R471", "MS-ASPROV_R502", "MS-ASPROV_R888")
 @covers("MS-ASPROV_R380")
 def test_another_kind_of_policy(phone):
     given = policy_of(phone.asked("Provision", offer(kind="MS-WAP-Provisioning-XML")))
     assert (given.text_of(Tag.PolicyType), given.int_of(Tag.Status)) == ("MS-WAP-Provisioning-XML", 3)
+    assert given.find(Tag.Data) is None
 
 
+@covers("MS-ASPROV_R679", "MS-ASPROV_R450", "MS-ASPROV_R497")
 @covers("MS-ASCMD_R4989", "MS-ASPROV_R395")
 @pytest.mark.parametrize(
     "document",

@@ -75,6 +75,7 @@ def test_a_policy_is_asked_for_as_soon_as_it_is_enforced(office):
     assert folder_sync(office, key) == 1
 
 
+@covers("MS-ASPROV_R537")
 @pytest.mark.parametrize("change", [{"DevicePasswordEnabled": ""}, {"AllowCamera": 0}])
 def test_a_change_makes_every_key_stale(office, change):
     key = provisioned(office)
@@ -142,6 +143,7 @@ def test_a_key_is_refreshed_after_the_interval(office):
     assert folder_sync(office, provisioned(office)) == 1
 
 
+@covers("MS-ASPROV_R686", "MS-ASPROV_R461", "MS-ASPROV_R687")
 @covers("MS-ASPROV_R681", "MS-ASPROV_R684", "MS-ASPROV_R1046", "MS-ASPROV_R697", "MS-ASCMD_R4917")
 @pytest.mark.parametrize(("did", "status"), [(2, 139), (3, 139), (4, 145)])
 def test_a_strict_policy_keeps_out_who_cannot_apply_it(office, did, status):

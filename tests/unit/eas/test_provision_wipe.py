@@ -41,6 +41,7 @@ def known(phone):
     return phone
 
 
+@covers("MS-ASPROV_R66613", "MS-ASPROV_R66615")
 @covers("MS-ASPROV_R653", "MS-ASPROV_R758", "MS-ASPROV_R654", "MS-ASPROV_R1047", "MS-ASPROV_R66609")
 @pytest.mark.parametrize(
     ("scope", "tag"), [(Scope.ACCOUNT, Tag.AccountOnlyRemoteWipe), (Scope.FULL, Tag.RemoteWipe)]

@@ -400,6 +400,7 @@ def test_nobody_searches_in_other_mailboxes(either_phone: Phone):
 # --- mail by Find ----------------------------------------------------------------------------------------
 
 
+@covers("MS-ASEMAIL_R6000")
 @covers("MS-ASCMD_R72172509")
 def test_find_shows_what_a_list_of_hits_needs(phone: Phone):
     raw = (

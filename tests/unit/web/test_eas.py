@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.covers import covers
 from tests.unit.web.conftest import basic
 from web.eas import views
 
@@ -32,6 +33,7 @@ def test_options_says_what_is_spoken(client: FlaskClient, path: str) -> None:
     assert "Content-Type" not in answer.headers
 
 
+@covers("MS-ASHTTP_R178", "MS-ASHTTP_R523")
 @pytest.mark.parametrize("method", ["OPTIONS", "POST", "GET", "PUT"])
 @pytest.mark.parametrize(
     "headers",
@@ -56,6 +58,7 @@ def test_without_the_right_credentials_only_401(
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="Mail", charset="UTF-8"'
 
 
+@covers("MS-ASHTTP_R180")
 @pytest.mark.parametrize(
     ("name", "status", "retry_after"),
     [
@@ -86,26 +89,31 @@ def test_names_and_passwords_beyond_ascii(client: FlaskClient, monkeypatch: pyte
     assert heard == [("jörg@example.com", "pä:ß"), ("jörg", "pä")]
 
 
+@covers("MS-ASHTTP_R465")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
 def test_other_methods_are_not_served(client: FlaskClient, method: str) -> None:
     answer = client.open(EAS, method=method, headers=basic())
     assert (answer.status_code, answer.headers["Allow"]) == (501, "OPTIONS,POST")
 
 
+@covers("MS-ASHTTP_R176", "MS-ASHTTP_R177", "MS-ASHTTP_R188", "MS-ASHTTP_R186")
 @pytest.mark.parametrize(
     ("query", "status"),
     [("Cmd=Teleport&DeviceId=d&DeviceType=t", 501), ("DeviceId=d", 400), ("", 400), ("AAAA", 400)],
 )
 def test_requests_that_make_no_sense(client: FlaskClient, query: str, status: int) -> None:
-    assert client.post(f"{EAS}?{query}", headers=basic() | VERSION).status_code == status
+    for _ in range(2):
+        assert client.post(f"{EAS}?{query}", headers=basic() | VERSION).status_code == status
 
 
+@covers("MS-ASHTTP_R412", "MS-ASHTTP_R215", "MS-ASHTTP_R482")
 def test_an_empty_answer_has_no_type(client: FlaskClient) -> None:
     answer = post(client, "empty", Accept_Encoding="gzip")
     assert (answer.status_code, answer.data, answer.headers["Content-Length"]) == (200, b"", "0")
     assert not {"Content-Type", "Content-Encoding"} & set(answer.headers.keys())
 
 
+@covers("MS-ASHTTP_R197", "MS-ASHTTP_R214")
 def test_gzip_both_ways(client: FlaskClient) -> None:
     sent = post(client, "length", body=gzip.compress(b"x" * 20_000), Content_Encoding="gzip")
     assert sent.data == b"20000"
@@ -165,3 +173,18 @@ def test_the_access_log_names_what_joins_and_no_secret(
         assert fact in plain
     assert any("held_s=" in line for line in lines)
     assert not any("right" in line or "User=" in line or "Basic" in line for line in lines)
+
+
+@covers("MS-ASHTTP_R182", "MS-ASHTTP_R441")
+@pytest.mark.parametrize("path", ["/Microsoft-Server-ActiveSyn", f"{EAS}/nothing"])
+def test_another_path_is_not_found(client: FlaskClient, path: str) -> None:
+    assert (
+        client.post(f"{path}?Cmd=Sync&DeviceId=d&DeviceType=t", headers=basic() | VERSION).status_code == 404
+    )
+
+
+@covers("MS-ASHTTP_R219", "MS-ASHTTP_R229")
+def test_a_document_says_its_type(client: FlaskClient) -> None:
+    answer = post(client, "size:5")
+    assert answer.headers["Content-Type"] == "application/vnd.ms-sync.wbxml"
+    assert "Content-Encoding" not in answer.headers
