@@ -154,6 +154,10 @@ class Filter:
     )
     rspamd: str = setting("", "URL of an Rspamd worker; empty means no filter.", form="http")
     timeout_s: int = setting(10, "Mail is accepted unfiltered after this.", unit="s", low=1, high=60)
+    rspamd_controller: str = setting(
+        "", "URL of its controller, which learns from moves into and out of Junk Email.", form="http"
+    )
+    rspamd_password: str = setting("", "The controller's password, if it wants one.", secret=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +266,10 @@ class Reception:
         "Clients that are neither checked nor limited by rate, such as your mail gateway; never relaying.",
         form="network",
         may_be_empty=True,
+    )
+    greylist: bool = setting(False, "Make strangers come back once before their first mail is taken.")
+    greylist_delay_s: int = setting(
+        300, "Time after which a stranger's second attempt counts.", unit="s", low=1, high=86_400
     )
 
 

@@ -31,7 +31,7 @@ from appliance.queue import schedule
 from appliance.settings import Config
 from appliance.setup import instance, settings
 from appliance.setup.apply import LOOPBACK_NAMES
-from appliance.store import blobs, limits
+from appliance.store import blobs, lessons, limits
 from smtpd.conversation import Stores
 from smtpd.housekeeper import Housekeeper
 from smtpd.listeners import Listener, Listeners
@@ -40,7 +40,7 @@ from smtpd.relay import Relay, RelayConfig
 from smtpd.remote import RelayDeadlines
 from smtpd.runner import Runner, RunnerConfig
 from smtpd.spool import SpoolBudget
-from smtpd.strangers import screening
+from smtpd.strangers import learner, screening
 from smtpd.tls import SERVER_CIPHERS
 from smtpd.wiring import Mail, OutgoingQueue
 
@@ -88,6 +88,7 @@ class Role:
         self._listeners = Listeners([] if queue_only else self._listening())
         self._relay = Relay(self._resolver, self._relay_config())
         self._housekeeper = Housekeeper(housekeeping.JOBS, SYSTEM_CLOCK)
+        self._learner = learner(loaded)
         self._runner = Runner(
             OutgoingQueue(SYSTEM_CLOCK, lambda: self._hostname),
             self._relay,
@@ -106,6 +107,8 @@ class Role:
         gevent.signal_handler(signal.SIGHUP, self._certificate.reload)
         self._listeners.start()
         self._housekeeper.start()
+        if self._learner is not None:
+            self._learner.start()
         if self._config.relay.enabled:
             self._runner.start()
         while not self._stopping.wait(LOOK_AGAIN_S):
@@ -114,11 +117,17 @@ class Role:
         ending = [gevent.spawn(self._listeners.stop), gevent.spawn(self._housekeeper.stop)]
         if self._config.relay.enabled:
             ending.append(gevent.spawn(self._runner.stop))
+        if self._learner is not None:
+            ending.append(gevent.spawn(self._learner.stop))
         gevent.joinall(ending)
 
     def _listening(self) -> list[Listener]:
         stores = Stores(
-            services=Mail(SYSTEM_CLOCK, lambda: self._hostname),
+            services=Mail(
+                SYSTEM_CLOCK,
+                lambda: self._hostname,
+                greylist_delay_s=self._config.reception.greylist_delay_s,
+            ),
             budget=SpoolBudget(SPOOL_BYTES_MAX),
             spool_directory=self._config.run_dir,
             screening=screening(self._config, self._resolver, lambda: self._hostname),
@@ -171,6 +180,7 @@ def _prepare(loaded: Config, life: ExitStack) -> None:
     sealing.configure(loaded.data_dir)
     login.configure(loaded)
     limits.configure(loaded.limits)
+    lessons.configure(bool(loaded.filter.rspamd_controller))
     schedule.configure(loaded.relay)
     files.private_directory(loaded.run_dir)
     current = open_bus(loaded.bus.url, loaded.run_dir, ROLE)

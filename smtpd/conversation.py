@@ -162,11 +162,18 @@ class Conversation:
             verdict = RecipientVerdict.LOCAL  # as good as: we take it on
         if verdict is not RecipientVerdict.LOCAL:
             return self._refusal_of(verdict)
+        if self._visitor is not None and self._visitor.greylists and not self._has_come_back(forward_path):
+            return replies.COME_BACK
         if forward_path not in self._forward_paths:
             self._forward_paths.append(forward_path)
         if event.notify or event.orcpt:
             self._wishes[forward_path] = RecipientWishes(event.notify, event.orcpt)
         return None
+
+    def _has_come_back(self, forward_path: str) -> bool:
+        assert self._visitor is not None and self._mail is not None
+        sender = str(self._mail.reverse_path or "")
+        return self._stores.services.may_pass(self._visitor.network, sender, forward_path)
 
     def _refusal_of(self, verdict: RecipientVerdict) -> Reply:
         if verdict is RecipientVerdict.UNKNOWN_USER and self._visitor is not None:
@@ -254,6 +261,9 @@ class Conversation:
             if verdict.reply is not None:
                 logs.event(logger, "message_refused", reply=verdict.reply, error="screening")
                 return verdict.reply, "refused" if verdict.reply.is_permanent else "temporary"
+            if verdict.wants_greylist and not self._has_come_back(envelope.forward_paths[0]):
+                logs.event(logger, "message_refused", reply=replies.COME_BACK, error="greylist")
+                return replies.COME_BACK, "temporary"
             envelope = replace(envelope, is_junk=verdict.is_junk)
             fields, raw = verdict.fields, verdict.raw
         received = trace.received_field(envelope, self._port.session.hostname, trace_id)

@@ -53,6 +53,9 @@ TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops, this message is looping")
 TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages on one connection, connect again")
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")
 TOO_MANY_FROM_YOU = Reply(421, "4.7.0", "Too many connections from your address")
+COME_BACK = Reply(451, "4.7.1", "Greylisted: we do not know you yet, try again in a few minutes")
+FILTER_SAYS_NO = "Refused by the content filter"
+FILTER_SAYS_LATER = "Not now, says the content filter"
 TOO_FAST = Reply(451, "4.7.0", "Too much mail from your network at once, try again later")
 TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many addresses nobody here has, try again later")
 TIMEOUT = Reply(421, "4.4.2", "Timeout, closing the connection")
@@ -65,6 +68,13 @@ NO_TLS = Reply(454, "4.7.0", "TLS is not available now")
 def dmarc_refusal(domain: str) -> Reply:
     """Return what mail hears that its own domain disowns. Source: RFC 7489 10.3, RFC 7372 3.2."""
     return Reply(550, "5.7.26", f"Refused as {domain} asks: neither SPF nor DKIM says it is theirs (DMARC)")
+
+
+def of_filter(text: str, *, is_permanent: bool) -> Reply:
+    """Return the filter's refusal, in its own words when it has some."""
+    if is_permanent:
+        return Reply(550, "5.7.1", text or FILTER_SAYS_NO)
+    return Reply(451, "4.7.1", text or FILTER_SAYS_LATER)
 
 
 def listed(zone: str) -> Reply:

@@ -8,11 +8,11 @@ whatever has no answer at the end counts as "not known now", which alone neither
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 
@@ -27,6 +27,7 @@ from appliance.mailauth.letter import Letter
 from appliance.mailauth.lookups import LookupFailed
 from appliance.mailauth.spf import SpfResult
 from appliance.mime.headers import Headers, parse_headers
+from appliance.net.rspamd import FilterUnavailable, Opinion
 from appliance.smtp.reply import Reply
 from smtpd import counters, replies, signals
 from smtpd.blocklists import Blocklists
@@ -36,6 +37,11 @@ from smtpd.sender_dns import SenderDns
 CHECKS_S = 20.0  # RFC 7208 4.6.4: at least this for SPF; everything else runs beside it
 POLICY_S = 5.0
 BLOCKLISTS_S = 5.0
+OPINION_S = 60.0  # the filter's own deadline is `[filter] timeout_s`
+FILTER_RECIPIENTS_MAX = 100  # told to the filter
+JUNK_ACTIONS = frozenset({"add header", "rewrite subject", "quarantine"})
+REFUSING_ACTIONS = {"reject": True, "discard": True, "soft reject": False}
+"""By whether it is for good. Nothing is thrown away in silence: discard is a refusal."""
 OFFLOAD_BYTES_MIN = 65_536  # larger ones are verified on a native thread, so that others do not wait
 
 logger = logging.getLogger("appliance.smtp")
@@ -49,6 +55,7 @@ class ScreeningConfig:
     arc_sealers: frozenset[str] = frozenset()
     junk_score: float = 5.0
     blocklists_to_refuse: int = 2
+    greylists: bool = False
     unchecked: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
@@ -62,6 +69,7 @@ class Findings:
     dmarc: DmarcResult
     iprev: IprevResult
     is_saved_by_arc: bool = False
+    opinion: Opinion | None = None
 
     def methods(self, client_ip: str) -> list[results.Method]:
         """Return them as they are written down for readers. Source: RFC 8601 2.7, RFC 8617 10.1."""
@@ -82,12 +90,24 @@ class Findings:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a message: refused with a reply, or taken with fields in front, perhaps as junk."""
+    """What becomes of a message: refused with a reply, or taken with fields in front, perhaps as junk.
+
+    wants_greylist: the filter would have the sender come back once.
+    """
 
     reply: Reply | None
     fields: bytes
     raw: bytes
     is_junk: bool
+    wants_greylist: bool = False
+
+
+class Filter(Protocol):
+    """The content filter; `appliance.net.rspamd.Rspamd`."""
+
+    def check(self, raw: bytes, about: Iterable[tuple[str, str]]) -> Opinion:
+        """Return its opinion. Raises FilterUnavailable. Blocks."""
+        ...
 
 
 class Screening:
@@ -100,6 +120,7 @@ class Screening:
         rates: Rates,
         blocklists: Blocklists,
         hostname: Callable[[], str],
+        filter_: Filter | None = None,
         random: Random | None = None,
     ) -> None:
         self.config = config
@@ -107,6 +128,7 @@ class Screening:
         self.rates = rates
         self.blocklists = blocklists
         self.hostname = hostname
+        self.filter = filter_
         self.random = random or Random()
 
     def knows(self, ip: str) -> bool:
@@ -170,16 +192,43 @@ class Visitor:
         """Return what becomes of the message. Blocks for half a minute at most; no DNS makes it raise."""
         headers = parse_headers(raw)
         letter = Letter(raw)
-        findings = self._findings(letter, _from_domains(headers))
+        opinion = gevent.spawn(self._opinion, envelope, raw)
+        findings = replace(
+            self._findings(letter, _from_domains(headers)), opinion=_value(opinion, OPINION_S, None)
+        )
         signs = [*self._signs(findings, headers), *signals.of_helo(envelope.helo, self.ip, self._our_names())]
         reply, is_junk = self._decision(findings, signs)
         self._report(findings, signs, reply, is_junk)
         kept, forged = results.without_forged(raw, self._screening.hostname())
         if forged:
             logs.event(logger, "forged_results_removed", count=forged)
-        return Verdict(reply, self._fields(findings, signs), kept, is_junk)
+        wants_greylist = findings.opinion is not None and findings.opinion.action == "greylist"
+        return Verdict(reply, self._fields(findings, signs), kept, is_junk, wants_greylist)
+
+    @property
+    def greylists(self) -> bool:
+        """Say whether every stranger has to come back once."""
+        return self._screening.config.greylists
 
     # The checks:
+
+    def _opinion(self, envelope: Envelope, raw: bytes) -> Opinion | None:
+        """Ask the filter, if there is one; without an answer the message goes on unfiltered."""
+        if self._screening.filter is None:
+            return None
+        name = _value(self._iprev, 0, IprevResult("temperror")).name
+        about = [
+            ("IP", self.ip),
+            ("Helo", envelope.helo),
+            ("Hostname", name or "unknown"),
+            ("From", envelope.reverse_path),
+            ("MTA-Name", self._screening.hostname()),
+            *(("Rcpt", path) for path in envelope.forward_paths[:FILTER_RECIPIENTS_MAX]),
+        ]
+        try:
+            return self._screening.filter.check(raw, about)
+        except FilterUnavailable:
+            return None  # logged and counted where it happened
 
     def _findings(self, letter: Letter, from_domains: Sequence[str]) -> Findings:
         lookup = self._screening.dns.limited()
@@ -215,6 +264,8 @@ class Visitor:
         if findings.iprev.result == "fail":
             signs.append("no_reverse_name")
         signs += ["listed"] * len(_value(self._listings, 0, ()))
+        if findings.opinion is not None and findings.opinion.action in JUNK_ACTIONS:
+            signs.append("filter_junk")
         signs += [
             sign
             for name, sign in (("Message-ID", "no_message_id"), ("Date", "no_date"))
@@ -232,9 +283,13 @@ class Visitor:
         disposition = "none" if findings.is_saved_by_arc else findings.dmarc.disposition
         if config.enforces_dmarc and disposition == "reject":
             return replies.dmarc_refusal(findings.dmarc.domain), False
+        opinion = findings.opinion
+        if opinion is not None and opinion.action in REFUSING_ACTIONS:
+            is_permanent = REFUSING_ACTIONS[opinion.action]
+            return replies.of_filter(opinion.text, is_permanent=is_permanent), False
         is_quarantined = config.enforces_dmarc and disposition == "quarantine"
         is_over = bool(config.junk_score) and signals.score(signs) >= config.junk_score
-        return None, is_quarantined or is_over
+        return None, is_quarantined or is_over or "filter_junk" in signs
 
     def _fields(self, findings: Findings, signs: Sequence[str]) -> bytes:
         return results.build(self._screening.hostname(), findings.methods(self.ip)) + results.signs(
@@ -264,6 +319,8 @@ class Visitor:
             policy=findings.dmarc.policy or None,
             score=round(signals.score(signs), 1),
             signs=",".join(signs) or None,
+            filter=None if findings.opinion is None else findings.opinion.action,
+            filter_score=None if findings.opinion is None else round(findings.opinion.score, 1),
         )
 
 

@@ -45,6 +45,10 @@ class Services(Protocol):
         """Say whether the account may use this envelope sender; "" is the null path."""
         ...
 
+    def may_pass(self, network: str, sender: str, recipient: str) -> bool:
+        """Say whether a stranger has come back after being asked to; raises TemporaryFailure."""
+        ...
+
     def accept(self, envelope: Envelope, raw: bytes) -> str:
         """Take responsibility for a message and return its id; durable when it returns.
 

@@ -21,7 +21,7 @@ WEIGHTS: Mapping[str, float] = {
     "listed": 3.0,  # for each block list
     "no_message_id": 0.5,
     "no_date": 0.5,
-    "filter_junk": 100.0,  # the filter has weighed all of it by itself
+    "filter_junk": 0.0,  # the filter has weighed all of it by itself: decides alone
 }
 
 

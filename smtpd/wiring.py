@@ -11,7 +11,7 @@ from random import SystemRandom
 from appliance import bus, db
 from appliance.accounts import accounts, login
 from appliance.clock import Clock
-from appliance.delivery import inbound, posting, settle, signing, submission
+from appliance.delivery import greylist, inbound, posting, settle, signing, submission
 from appliance.delivery.posting import Sender
 from appliance.delivery.routing import RouteKind
 from appliance.errors import TemporaryFailure, TooLarge
@@ -38,9 +38,10 @@ _VERDICTS = {
 class Mail:
     """Accounts and delivery; `smtpd.services.Services`."""
 
-    def __init__(self, clock: Clock, hostname: Callable[[], str]) -> None:
+    def __init__(self, clock: Clock, hostname: Callable[[], str], *, greylist_delay_s: int = 300) -> None:
         self._clock = clock
         self._hostname = hostname
+        self._greylist_delay_s = greylist_delay_s
 
     def recipient(
         self, forward_path: str, reverse_path: str = "", account: Account | None = None
@@ -65,6 +66,12 @@ class Mail:
             return True
         with db.connection():
             return posting.may_send_as(account, reverse_path)
+
+    def may_pass(self, network: str, sender: str, recipient: str) -> bool:
+        """Say whether a stranger has come back after being asked to."""
+        return greylist.may_pass(
+            network, sender, recipient, now=self._clock.now(), delay_s=self._greylist_delay_s
+        )
 
     def accept(self, envelope: Envelope, raw: bytes) -> str:
         """Take responsibility for a message: filed for local recipients, queued for others."""

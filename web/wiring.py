@@ -23,7 +23,7 @@ from appliance.net.bus_open import open_bus
 from appliance.queue import schedule
 from appliance.settings import Config
 from appliance.setup import instance, settings, steps
-from appliance.store import blobs, limits
+from appliance.store import blobs, lessons, limits
 from web.app import create_app
 from web.held import Wsgi
 from web.services import Facts, Offer, Services
@@ -44,6 +44,7 @@ class Product:
         trust_anchors.configure(config.data_dir)
         login.configure(config)
         limits.configure(config.limits)
+        lessons.configure(bool(config.filter.rspamd_controller))
         schedule.configure(config.relay)
         self._bus = open_bus(config.bus.url, config.run_dir, ROLE)
         bus.use(self._bus)

@@ -754,6 +754,29 @@ class AuditEntry(Base):
     outcome = peewee.TextField()
 
 
+# --- strangers' mail ------------------------------------------------------------------------------
+
+
+class Greylisted(Base):
+    """A stranger who was asked to come back, and whether they did. See `delivery.greylist`."""
+
+    key = peewee.BlobField(primary_key=True)  # SHA-256 of network, sender and recipient
+    network = peewee.TextField()
+    first_seen_at = UtcField()
+    passed_at = UtcField(null=True)
+
+    class Meta:
+        indexes = ((("network", "passed_at"), False), (("first_seen_at",), False))
+
+
+class JunkLesson(Base):
+    """A message that a user has moved into the junk folder or out of it. See `store.lessons`."""
+
+    digest = peewee.BlobField(primary_key=True)
+    is_junk = peewee.BooleanField()
+    noted_at = UtcField()
+
+
 # --- jobs ---------------------------------------------------------------------------------------
 
 
@@ -817,4 +840,6 @@ ALL_TABLES: tuple[type[Base], ...] = (
     AuditEntry,
     Job,
     QueueAttempt,
+    Greylisted,
+    JunkLesson,
 )

@@ -9,6 +9,8 @@ What is kept, and why so long:
     sent             ClientIds of sent mail: 30 days (7 at least, or a retry could send a message twice)
     sign_ins         failed log-ins until they expire; `accounts.throttle` itself looks only after new ones
     audit            what operators did: two years
+    greylist         strangers who were asked to come back: two days, 35 when they did
+    lessons          what users would teach the filter: two days
     out_of_office    who was answered when: as long as nobody is answered again
 """
 
@@ -17,13 +19,13 @@ from datetime import datetime, timedelta
 
 from appliance import db
 from appliance.accounts import accounts, throttle
-from appliance.delivery import oof
+from appliance.delivery import greylist, oof
 from appliance.devices import aging, mass_deletions
 from appliance.eas import forgotten_folders
 from appliance.errors import NotFound
 from appliance.jobs.schedule import Job
 from appliance.setup import audit
-from appliance.store import blobs, pruning
+from appliance.store import blobs, lessons, pruning
 
 DAY = timedelta(days=1)
 
@@ -77,6 +79,8 @@ JOBS: tuple[Job, ...] = (
     ),
     Job("sent", "Forgets the ids by which phones repeat a message.", DAY, _until_nothing(aging.forget_sent)),
     Job("sign_ins", "Forgets failed sign-ins that have expired.", timedelta(hours=1), _sign_ins),
+    Job("greylist", "Forgets strangers who were asked to come back.", DAY, _until_nothing(greylist.forget)),
+    Job("lessons", "Forgets what the filter was away for.", DAY, _until_nothing(lessons.forget)),
     Job(
         "out_of_office",
         "Forgets who was told long ago that somebody is away.",

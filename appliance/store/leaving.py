@@ -14,7 +14,7 @@ from appliance.db.tables import Tombstone as TombstoneRow
 from appliance.errors import Conflict, NotFound
 from appliance.items.folder import Folder, FolderType
 from appliance.items.message import Message
-from appliance.store import blobs, folders, modseq, search_index
+from appliance.store import blobs, folders, lessons, modseq, search_index
 from appliance.store.lookup import get, tombstone
 from appliance.store.rows import MODSEQ_COLUMNS
 
@@ -50,6 +50,7 @@ def move(account_id: int, item_id: int, folder_id: int, *, changed_by: int | Non
     new_id = int(Item.create(folder=target.id, changed_since=arrives, **values).id)
     _bury(message, leaves, changed_by, moved_to=new_id)
     search_index.moved(item_id, new_id, target.id)
+    lessons.moved(message.digest, folders.get(account_id, message.folder_id), target)
     unread = 0 if message.is_read else 1
     folders.items_changed(account_id, message.folder_id, leaves, total=-1, unread=-unread)
     folders.items_changed(account_id, target.id, arrives, total=1, unread=unread)

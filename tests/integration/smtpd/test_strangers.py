@@ -6,6 +6,7 @@ from appliance.net.tls import Certificate
 from appliance.settings import Filter, Reception
 from smtpd import replies
 from tests.clients.dialog import HOSTNAME
+from tests.fakes.filter import FakeRspamd
 from tests.fixtures.signer import Signer
 from tests.fixtures.strangers import Zones, everybody
 from tests.integration.smtpd.world import RECEPTION, Edge, SocketWire, edge
@@ -112,3 +113,26 @@ def test_a_mail_program_on_the_wrong_port_hears_which_is_right(sender: str, cert
         assert reply.startswith(b"550 5.7.1 ")
         assert (reply == replies.WRONG_PORT.to_bytes()) is (sender == "alice@example.test")
         wire.close()
+
+
+def test_a_stranger_has_to_come_back_where_that_is_wanted(certificate: Certificate) -> None:
+    with edge(RECEPTION, certificate, screening=everybody({}, reception=Reception(greylist=True))) as server:
+        wire = greeted(server)
+        assert wire.ask("MAIL FROM:<ada@example.net>").startswith(b"250")
+        assert wire.ask("RCPT TO:<alice@example.test>").startswith(b"451 4.7.1 ")
+        assert wire.ask("RCPT TO:<nobody@example.test>").startswith(b"550 5.1.1 ")
+        assert wire.ask("RSET").startswith(b"250")
+        assert sent(wire, LETTER).startswith(b"250")
+        wire.close()
+
+
+def test_the_filter_may_send_a_stranger_away_once(certificate: Certificate) -> None:
+    with FakeRspamd({"action": "greylist", "score": 5.0}) as fake:
+        screening = everybody({}, filter_=Filter(rspamd=fake.url))
+        with edge(RECEPTION, certificate, screening=screening) as server:
+            wire = greeted(server)
+            assert sent(wire, LETTER).startswith(b"451 4.7.1 Greylisted")
+            assert server.services.accepted == []
+            assert sent(wire, LETTER).startswith(b"250")
+            wire.close()
+        assert [body for _, _, body in fake.requests] == [LETTER, LETTER]

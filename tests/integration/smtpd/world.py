@@ -54,6 +54,7 @@ class MemoryServices:
 
     accepted: list[tuple[Envelope, bytes]] = field(default_factory=list)
     fault: Exception | None = None
+    strangers: set[tuple[str, str, str]] = field(default_factory=set)
     accept_takes_s: float = 0.0
 
     def recipient(
@@ -80,6 +81,12 @@ class MemoryServices:
         if reverse_path == "broken@example.test":
             raise RuntimeError("the database is on fire")
         return reverse_path in ("", account.address)
+
+    def may_pass(self, network: str, sender: str, recipient: str) -> bool:
+        triplet = (network, sender, recipient)
+        has_come_back = triplet in self.strangers
+        self.strangers.add(triplet)
+        return has_come_back
 
     def accept(self, envelope: Envelope, raw: bytes) -> str:
         time.sleep(self.accept_takes_s)

@@ -1,7 +1,7 @@
 """What becomes of strangers' mail: refused as its domain asks, junk by the sum of signs, or taken."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -11,6 +11,7 @@ import pytest
 
 from appliance.items.envelope import Envelope
 from appliance.net.resolver import LookupUnavailable, NameNotFound
+from appliance.net.rspamd import FilterUnavailable, Opinion
 from appliance.settings import Filter, Reception
 from smtpd import screening as module
 from smtpd.screening import Screening, Verdict
@@ -244,3 +245,49 @@ def test_a_network_has_its_allowance() -> None:
     assert harvested is not None and harvested.code == 421
     for visitor in (first, neighbour, stranger):
         visitor.leave()
+
+
+class Says:
+    """A filter of one opinion; None for one that is away."""
+
+    def __init__(self, action: str | None, text: str = "") -> None:
+        self.action, self.text = action, text
+        self.about: list[tuple[str, str]] = []
+
+    def check(self, raw: bytes, about: Iterable[tuple[str, str]]) -> Opinion:
+        self.about = list(about)
+        if self.action is None:
+            raise FilterUnavailable("away")
+        return Opinion(self.action, 7.0, self.text)
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "is_junk"),
+    [
+        ("no action", None, False),
+        ("add header", None, True),
+        ("rewrite subject", None, True),
+        ("quarantine", None, True),
+        ("reject", 550, False),
+        ("discard", 550, False),
+        ("soft reject", 451, False),
+        ("greylist", None, False),
+        (None, None, False),
+    ],
+)
+def test_what_the_filter_says_is_done(action: str | None, code: int | None, is_junk: bool) -> None:
+    screening = everybody(ZONES)
+    screening.filter = filter_ = Says(action)
+    verdict = judged(screening, SIGNER.sign(LETTER))
+    assert (None if verdict.reply is None else verdict.reply.code, verdict.is_junk) == (code, is_junk)
+    assert verdict.wants_greylist is (action == "greylist")
+    assert (b"filter_junk" in verdict.fields) is is_junk
+    told = dict(filter_.about)
+    assert (told["IP"], told["From"], told["Rcpt"]) == (CLIENT, "ada@example.net", "mia@example.com")
+
+
+def test_the_filter_may_say_why() -> None:
+    screening = everybody(ZONES)
+    screening.filter = Says("reject", "Gtube pattern")
+    reply = judged(screening, SIGNER.sign(LETTER)).reply
+    assert str(reply) == "550 5.7.1 Gtube pattern"
