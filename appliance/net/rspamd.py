@@ -28,6 +28,9 @@ ACTIONS = (
     "no action", "greylist", "add header", "rewrite subject", "soft reject", "reject", "quarantine", "discard"
 )  # fmt: skip
 
+NOTHING_TO_LEARN = frozenset({404})
+"""Of the controller: learned before, too short, not wanted by its own conditions."""
+
 ASKED = counter(
     "appliance_filter_requests_total",
     "Requests to the filter (check, learn) by outcome (ok, failed, paused).",
@@ -80,10 +83,20 @@ class Rspamd:
         return Opinion(action, float(score), _one_line(text) if isinstance(text, str) else "")
 
     def learn(self, raw: bytes, *, is_junk: bool) -> None:
-        """Teach it a message. Raises FilterUnavailable. Blocks. What it knows already is no failure."""
-        self._ask("learn", "/learnspam" if is_junk else "/learnham", raw, ())
+        """Teach it a message. Raises FilterUnavailable. Blocks.
 
-    def _ask(self, what: str, path: str, raw: bytes, about: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        A message it knows already, or cannot learn from, is no failure.
+        """
+        self._ask("learn", "/learnspam" if is_junk else "/learnham", raw, (), fine=NOTHING_TO_LEARN)
+
+    def _ask(
+        self,
+        what: str,
+        path: str,
+        raw: bytes,
+        about: Iterable[tuple[str, str]],
+        fine: frozenset[int] = frozenset(),
+    ) -> dict[str, Any]:
         if self._monotonic() < self._paused_until:
             ASKED.labels(what, "paused").inc()
             raise FilterUnavailable("the filter did not answer a moment ago")
@@ -92,7 +105,7 @@ class Rspamd:
                 status, body = self._exchange(path, raw, about)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failed(what, str(error) or type(error).__name__) from error
-        if not 200 <= status < 300:
+        if not 200 <= status < 300 and status not in fine:
             raise self._failed(what, f"status {status}")
         try:
             answer = json.loads(body) if body.strip() else {}

@@ -45,6 +45,7 @@ regexp {{ EICAR {{ re = "/{mark}/{{mime}}"; score = 20.0; }} }}
 classifier "bayes" {{
   backend = "sqlite3";
   min_learns = 1;
+  cache {{ path = "{directory}/learned.sqlite"; }}
   statfile {{ symbol = "BAYES_HAM"; path = "{directory}/ham.sqlite"; spam = false; }}
   statfile {{ symbol = "BAYES_SPAM"; path = "{directory}/spam.sqlite"; spam = true; }}
 }}
