@@ -303,6 +303,21 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """What one account may send by any way; more is refused for now (450). 0 means no limit."""
+
+    messages_per_hour_max: int = setting(300, "Messages in an hour.", low=0, high=1_000_000)
+    recipients_per_hour_max: int = setting(2000, "Recipients in an hour.", low=0, high=10_000_000)
+    recipients_per_day_max: int = setting(5000, "Recipients in a day.", low=0, high=10_000_000)
+    first_contacts_per_hour_max: int = setting(
+        150,
+        "Outside recipients in an hour to whom the account has never written; administrators are told.",
+        low=0,
+        high=1_000_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Relay:
     """Delivery to other servers."""
 
@@ -420,6 +435,7 @@ class Config:
     eas: Eas = Eas()
     reception: Reception = Reception()
     submission: Submission = Submission()
+    sending: Sending = Sending()
     relay: Relay = Relay()
     logs: Logs = Logs()
     passwords: Passwords = Passwords()

@@ -20,6 +20,7 @@ from gevent.event import Event
 from appliance import bus, config, db, files, logs, metrics, sealing
 from appliance.accounts import login
 from appliance.clock import SYSTEM_CLOCK
+from appliance.delivery import sending
 from appliance.domains import certificates
 from appliance.errors import ApplianceError
 from appliance.jobs import housekeeping
@@ -182,6 +183,7 @@ def _prepare(loaded: Config, life: ExitStack) -> None:
     limits.configure(loaded.limits)
     lessons.configure(bool(loaded.filter.rspamd_controller))
     schedule.configure(loaded.relay)
+    sending.configure(loaded.sending)
     files.private_directory(loaded.run_dir)
     current = open_bus(loaded.bus.url, loaded.run_dir, ROLE)
     life.callback(current.close)

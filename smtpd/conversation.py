@@ -34,6 +34,7 @@ from appliance.smtp.events import (
     StartTls,
 )
 from appliance.smtp.reply import Reply
+from appliance.smtp.sasl import BearerToken, Proof
 from appliance.smtp.server import ServerSession
 from appliance.smtp.session_config import SessionKind
 from smtpd import counters, replies, trace
@@ -194,9 +195,7 @@ class Conversation:
     def _on_auth(self, event: Auth) -> Event | Reply:
         credentials = event.credentials
         try:
-            self._account = self._stores.services.authenticate(
-                credentials.username, credentials.password, self._peer.ip
-            )
+            self._account = self._authenticated(credentials)
         except Exception as error:  # noqa: BLE001 - one login; translated and logged
             reply = reply_for(error, replies.FOR_LOGIN_ERROR)
             if reply is None:
@@ -209,6 +208,12 @@ class Conversation:
         counters.LOGINS.labels(self._port.name, "right").inc()
         logs.event(logger, "login", account=self._account.id, mechanism=event.mechanism)
         return event
+
+    def _authenticated(self, proof: Proof) -> Account:
+        services, ip = self._stores.services, self._peer.ip
+        if isinstance(proof, BearerToken):
+            return services.authenticate_token(proof.token, proof.username, ip)
+        return services.authenticate(proof.username, proof.password, ip)
 
     def _on_data_start(self, event: DataStart | ChunkStart) -> Event | Reply:
         if not self._stores.budget.has_room(1):

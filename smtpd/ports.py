@@ -8,7 +8,7 @@ from appliance.smtp.session_config import SessionConfig, SessionKind
 from smtpd.port import Deadlines, Port
 
 RECEPTION, SUBMISSION, SUBMISSIONS = "smtp", "submission", "submissions"  # names of inherited sockets
-MECHANISMS = ("PLAIN", "LOGIN")
+MECHANISMS = ("PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2")
 
 
 def addresses(config: Config) -> Mapping[str, Sequence[str]]:

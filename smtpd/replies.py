@@ -4,6 +4,8 @@ Anything that is not listed is our bug or the outside world: temporary, logged b
 traceback, and without a word about its cause to the client. Enhanced codes: RFC 3463.
 """
 
+from appliance.accounts.login import AccountDisabled
+from appliance.delivery.sending import SendingLimit
 from appliance.errors import (
     Conflict,
     Denied,
@@ -23,6 +25,7 @@ UNKNOWN_ERROR = Reply(451, "4.3.0", "Local error, try again later")
 FOR_ERROR: dict[type[Exception], Reply] = {
     QuotaExceeded: Reply(452, "4.2.2", "Mailbox full"),
     TooLarge: Reply(552, "5.3.4", "Message too large"),
+    AccountDisabled: Reply(550, "5.7.1", "This account may not send any more"),
     Denied: Reply(550, "5.7.1", "Not allowed"),
     NotFound: Reply(550, "5.1.1", "No such recipient"),
     InvalidInput: Reply(554, "5.6.0", "Message not acceptable"),
@@ -84,6 +87,8 @@ def listed(zone: str) -> Reply:
 
 def reply_for(error: Exception, table: dict[type[Exception], Reply] = FOR_ERROR) -> Reply | None:
     """Return the reply for an error of the domain; None for one that is nobody's intention."""
+    if isinstance(error, SendingLimit):
+        return Reply(450, "4.7.1", str(error))  # says which limit
     for kind in type(error).__mro__:
         if kind in table:
             return table[kind]

@@ -41,8 +41,15 @@ class Services(Protocol):
         """Return the account. Raises Denied (WrongCredentials and kin) or TemporaryFailure (Throttled)."""
         ...
 
+    def authenticate_token(self, token: str, username: str, remote_ip: str) -> Account:
+        """Return the account of a token; username: "" or its own. Raises what `authenticate` does."""
+        ...
+
     def may_send_as(self, account: Account, reverse_path: str) -> bool:
-        """Say whether the account may use this envelope sender; "" is the null path."""
+        """Say whether the account may use this envelope sender; "" is the null path.
+
+        Raises Denied when it may not send at all any more.
+        """
         ...
 
     def may_pass(self, network: str, sender: str, recipient: str) -> bool:

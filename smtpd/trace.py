@@ -26,9 +26,13 @@ def hop_count(raw: bytes) -> int:
 def received_field(envelope: Envelope, hostname: str, trace_id: str) -> bytes:
     """Return our Received field with its CRLF, to stand before the message.
 
-    The recipient is named only when there is a single one: others may have been in Bcc.
+    The recipient is named only when there is a single one: others may have been in Bcc. Where one of our
+    users was when they sent it is nobody's business: the `from` clause is left out for them, and stands in
+    our log.
     """
-    lines = [f"from {_client(envelope)}", f"by {hostname} with {envelope.protocol}"]
+    lines = [f"by {hostname} with {envelope.protocol}"]
+    if envelope.account_id is None:
+        lines.insert(0, f"from {_client(envelope)}")
     if envelope.tls and _TLS_WORDS.fullmatch(envelope.tls):
         lines.append(f"({envelope.tls})")
     lines.append(f"id {trace_id}")

@@ -10,11 +10,12 @@ from random import SystemRandom
 
 from appliance import bus, db
 from appliance.accounts import accounts, login
+from appliance.accounts.tokens import Scope
 from appliance.clock import Clock
 from appliance.delivery import greylist, inbound, posting, settle, signing, submission
 from appliance.delivery.posting import Sender
 from appliance.delivery.routing import RouteKind
-from appliance.errors import TemporaryFailure, TooLarge
+from appliance.errors import Denied, TemporaryFailure, TooLarge
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
 from appliance.queue import entries
@@ -60,12 +61,17 @@ class Mail:
         """Return the account behind credentials."""
         return login.login(username, password, protocol="smtp", remote_ip=remote_ip)
 
+    def authenticate_token(self, token: str, username: str, remote_ip: str) -> Account:
+        """Return the account of an access token."""
+        return login.login_with_token(
+            token, scope=Scope.SMTP, protocol="smtp", username=username, remote_ip=remote_ip
+        )
+
     def may_send_as(self, account: Account, reverse_path: str) -> bool:
         """Say whether a reverse-path is one the account may use, or null."""
-        if not reverse_path:
-            return True
         with db.connection():
-            return posting.may_send_as(account, reverse_path)
+            _check_still_in(account)
+            return not reverse_path or posting.may_send_as(account, reverse_path)
 
     def may_pass(self, network: str, sender: str, recipient: str) -> bool:
         """Say whether a stranger has come back after being asked to."""
@@ -90,6 +96,15 @@ class Mail:
             is_internationalised=envelope.smtputf8,
         )
         return submitted.message_id
+
+
+def _check_still_in(account: Account) -> None:
+    """Raise Denied when an account that signed in before may not send now: it may be hours ago."""
+    now = accounts.get(account.id)
+    if not now.is_enabled:
+        raise login.AccountDisabled
+    if now.credential_version != account.credential_version:
+        raise Denied("the password was changed meanwhile")
 
 
 class OutgoingQueue:

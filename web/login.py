@@ -5,6 +5,7 @@ Owns the Authorization header. Leaves throttling, caching and the decision to th
 
 import base64
 import binascii
+from dataclasses import dataclass, field
 
 import flask
 
@@ -14,6 +15,29 @@ from web.edge import RECORD_KEY
 from web.services import services
 
 HEADER_CHARS_MAX = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """An access token as it came in. It stays out of repr and so out of logs."""
+
+    token: str = field(repr=False)
+
+
+type Presented = tuple[str, str] | BearerToken
+
+
+def presented() -> Presented:
+    """Return the access token or the user name and password of the current request.
+
+    Raises WrongCredentials when there are none or they cannot be read. Source: RFC 6750 2.1.
+    """
+    scheme, _, token = flask.request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return basic_credentials()
+    if not token.strip() or len(token) > HEADER_CHARS_MAX:
+        raise WrongCredentials
+    return BearerToken(token.strip())
 
 
 def basic_credentials() -> tuple[str, str]:
@@ -34,19 +58,21 @@ def basic_credentials() -> tuple[str, str]:
     return username, password
 
 
-def sign_in(credentials: tuple[str, str], protocol: str, device_id: str = "") -> Account:
+def sign_in(credentials: Presented, protocol: str, device_id: str = "") -> Account:
     """Return the account these credentials open. May wait; call it without a database connection.
 
     Raises what `accounts.login.login` raises.
     """
-    username, password = credentials
-    account = services().login(
-        username,
-        password,
-        protocol=protocol,
-        device_id=device_id,
-        remote_ip=flask.request.remote_addr or "",
-    )
+    remote_ip = flask.request.remote_addr or ""
+    if isinstance(credentials, BearerToken):
+        account = services().token_login(
+            credentials.token, protocol=protocol, device_id=device_id, remote_ip=remote_ip
+        )
+    else:
+        username, password = credentials
+        account = services().login(
+            username, password, protocol=protocol, device_id=device_id, remote_ip=remote_ip
+        )
     flask.request.environ[RECORD_KEY].account = account.id
     return account
 

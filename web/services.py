@@ -25,6 +25,12 @@ class Login(Protocol):
     ) -> Account: ...
 
 
+class TokenLogin(Protocol):
+    """`accounts.login.login_with_token` for ActiveSync, or a stand-in."""
+
+    def __call__(self, text: str, *, protocol: str, device_id: str = "", remote_ip: str = "") -> Account: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What OPTIONS announces. Source: MS-ASHTTP 2.2.3 HTTP OPTIONS Response."""
@@ -54,6 +60,7 @@ class Services:
     """
 
     login: Login
+    token_login: TokenLogin
     connection: Callable[[], AbstractContextManager[object]]
     eas_handle: Callable[[Request, Account], Response | Held]
     eas_offer: Offer

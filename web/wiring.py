@@ -11,8 +11,10 @@ from functools import partial
 import appliance
 from appliance import bus, db, logs, metrics, sealing
 from appliance.accounts import login, trust_anchors
+from appliance.accounts.tokens import Scope
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Setting
+from appliance.delivery import sending
 from appliance.devices.health import Health
 from appliance.devices.rate import Rate
 from appliance.domains import certificates, mta_sts
@@ -46,6 +48,7 @@ class Product:
         limits.configure(config.limits)
         lessons.configure(bool(config.filter.rspamd_controller))
         schedule.configure(config.relay)
+        sending.configure(config.sending)
         self._bus = open_bus(config.bus.url, config.run_dir, ROLE)
         bus.use(self._bus)
         instance.check(config.data_dir)
@@ -77,6 +80,7 @@ def services(config: Config) -> Services:
     offered = versions.in_order(config.eas.versions)
     return Services(
         login=login.login,
+        token_login=partial(login.login_with_token, scope=Scope.EAS),
         connection=db.connection,
         eas_handle=partial(dispatch.handle, world=world),
         eas_offer=Offer(offered, versions.commands(offered), versions.SERVER),

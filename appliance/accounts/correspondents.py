@@ -9,7 +9,8 @@ transactions; `is_known` reads only what came since, and no more than PAGE.
 An address stays known when the message is deleted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import batched
 
 from appliance import db
 from appliance.accounts import addresses
@@ -30,6 +31,13 @@ def catch_up(account_id: int) -> None:
         pass
 
 
+def is_behind(account_id: int) -> bool:
+    """Say whether so much of Sent Items is unread that `catch_up` should come first. Needs a connection."""
+    sent = folders.special(account_id, FolderType.SENT)
+    later = (Item.folder == sent.id) & (Item.created_modseq > _cursor(account_id))
+    return Item.select(Item.id).where(later).order_by(Item.created_modseq).offset(PAGE).first() is not None
+
+
 @db.transaction
 def is_known(account_id: int, address: str) -> bool:
     """Say whether the account has written to an address (normalised)."""
@@ -39,14 +47,26 @@ def is_known(account_id: int, address: str) -> bool:
 
 
 @db.transaction
+def count_strangers(account_id: int, wanted: Collection[str]) -> int:
+    """Return how many of these addresses (normalised) the account has never written to.
+
+    Reads on in Sent Items, but no more than PAGE: see `is_behind`.
+    """
+    _read_on(account_id)
+    known = 0
+    for some in batched(sorted(set(wanted)), _ROWS_AT_ONCE):
+        mine = (Correspondent.account == account_id) & Correspondent.address.in_(some)
+        known += Correspondent.select().where(mine).count()
+    return len(set(wanted)) - known
+
+
+@db.transaction
 def _read_on(account_id: int) -> int:
     """Read the next PAGE of sent messages and return how many there were."""
     sent = folders.special(account_id, FolderType.SENT)
-    begin = CorrespondentCursor.select(CorrespondentCursor.modseq)
-    cursor = begin.where(CorrespondentCursor.account == account_id).tuples().first()
     rows = list(
         Item.select(Item.created_modseq, Item.to, Item.cc, Item.bcc)
-        .where((Item.folder == sent.id) & (Item.created_modseq > (cursor[0] if cursor else 0)))
+        .where((Item.folder == sent.id) & (Item.created_modseq > _cursor(account_id)))
         .order_by(Item.created_modseq)
         .limit(PAGE)
         .tuples()
@@ -57,6 +77,12 @@ def _read_on(account_id: int) -> int:
             conflict_target=[CorrespondentCursor.account], preserve=[CorrespondentCursor.modseq]
         ).execute()
     return len(rows)
+
+
+def _cursor(account_id: int) -> int:
+    begin = CorrespondentCursor.select(CorrespondentCursor.modseq)
+    row = begin.where(CorrespondentCursor.account == account_id).tuples().first()
+    return int(row[0]) if row else 0
 
 
 def _remember(account_id: int, found: Iterable[str]) -> None:

@@ -20,11 +20,13 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 
 from appliance import db, logs, metrics
-from appliance.accounts import accounts, addresses, old_password, passwords, scopes, throttle
+from appliance.accounts import accounts, addresses, old_password, passwords, scopes, throttle, tokens
 from appliance.accounts.accounts import Credential
 from appliance.accounts.throttle import Throttled as Throttled
+from appliance.accounts.tokens import Scope, Token
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.errors import Denied, InvalidInput, TemporaryFailure
 from appliance.items.account import Account
@@ -163,6 +165,54 @@ def login(
         raise AccountDisabled
     _logins.labels(protocol, "right").inc()
     return found.account
+
+
+def login_with_token(
+    text: str,
+    *,
+    scope: Scope,
+    protocol: str,
+    username: str = "",
+    device_id: str = "",
+    remote_ip: str = "",
+    clock: Clock = SYSTEM_CLOCK,
+) -> Account:
+    """Return the account an access token opens for a purpose.
+
+    username: whom the client says it is, which must be the token's owner; "" for whoever that is. Looking a
+    token up costs one indexed read, so nothing is remembered and only wrong ones are counted.
+    Raises what `login` raises; call it without a database connection or transaction.
+    """
+    now = clock.now()
+    with db.connection():
+        token = tokens.find(text)
+        account = None if token is None else _owner_of(token, scope, username, now)
+    if token is None or account is None:
+        presented = _Presented(
+            username[:NAME_LENGTH_MAX].casefold(), text, protocol, device_id, remote_ip, None
+        )
+        tried, _ = _standing(presented, clock)
+        throttle.failed(tried, now)
+        presented.log("login_failed")
+        _logins.labels(protocol, "wrong").inc()
+        raise WrongCredentials
+    if not account.is_enabled:
+        _logins.labels(protocol, "disabled").inc()
+        raise AccountDisabled
+    _logins.labels(protocol, "right").inc()
+    if tokens.is_use_news(token, now):
+        tokens.note_use(token, now)
+    return account
+
+
+def _owner_of(token: Token, scope: Scope, username: str, now: datetime) -> Account | None:
+    """Return whose token this is, None when it is no longer good, or not for this."""
+    if scope not in token.scopes or now >= token.expires_at:
+        return None
+    account = accounts.get(token.account_id)
+    if account.credential_version != token.credential_version:
+        return None
+    return account if not username or accounts.owns(account, _address(username.strip())) else None
 
 
 def _find(username: str) -> tuple[str, Credential | None]:

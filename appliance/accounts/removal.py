@@ -6,6 +6,7 @@ Owns the order of tables. Leaves who hears of it, and that nobody signs in meanw
 from appliance import db
 from appliance.accounts import throttle
 from appliance.db.tables import (
+    AccessToken,
     Account,
     AccountCertificate,
     AccountForward,
@@ -25,6 +26,8 @@ from appliance.db.tables import (
     OutOfOfficeReply,
     SearchState,
     SenderVerdict,
+    SendingCount,
+    SendingNotice,
     SentClientId,
     SyncState,
     Tombstone,
@@ -34,6 +37,7 @@ from appliance.store import blobs, modseq, search_index
 
 ITEMS_AT_ONCE = 500  # per transaction, so that removing a large mailbox keeps nobody waiting
 _OF_ACCOUNT = (
+    AccessToken,
     AccountCertificate,
     AccountForward,
     AccountPicture,
@@ -46,6 +50,8 @@ _OF_ACCOUNT = (
     OutOfOfficeReply,
     SearchState,
     SenderVerdict,
+    SendingCount,
+    SendingNotice,
 )
 """Tables that lead to the account and to nothing else."""
 

@@ -28,6 +28,7 @@ MODULES: Final = {
     "forward": "appliance.cli.senders",
     "rule": "appliance.cli.rules",
     "sender": "appliance.cli.senders",
+    "token": "appliance.cli.tokens",
     "message": "appliance.cli.bring",
     "queue": "appliance.cli.queue",
     "check": "appliance.cli.check",

@@ -18,6 +18,7 @@ import click
 from appliance import bus, config, db, files, logs, sealing
 from appliance.accounts import login
 from appliance.cli import recorded
+from appliance.delivery import sending
 from appliance.errors import ApplianceError, NotFound
 from appliance.net.bus_open import open_bus
 from appliance.queue import schedule
@@ -84,6 +85,7 @@ def _open(settings: Config, opened: ExitStack) -> None:
     login.configure(settings)
     opened.callback(limits.configure, limits.configure(settings.limits))
     opened.callback(schedule.configure, schedule.configure(settings.relay))
+    opened.callback(sending.configure, sending.configure(settings.sending))
     instance.check(data_dir)
 
 

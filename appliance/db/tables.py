@@ -229,6 +229,20 @@ class SenderVerdict(Base):
         primary_key = peewee.CompositeKey("account", "sender")
 
 
+class AccessToken(Base):
+    """What opens an account instead of its password. See `accounts.tokens`."""
+
+    id = IdField()
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
+    digest = peewee.BlobField(unique=True)  # SHA-256
+    scopes = peewee.TextField()  # separated by spaces
+    label = peewee.TextField(default="")
+    credential_version = peewee.IntegerField()  # of the account; a changed password makes it void
+    created_at = UtcField()
+    expires_at = UtcField(index=True)
+    last_used_at = UtcField(null=True)
+
+
 class LoginFailure(Base):
     """Failed log-ins of one scope: `account:device`, or a network. See `accounts.throttle`."""
 
@@ -686,6 +700,26 @@ class DeviceTrace(Base):
 # --- queue --------------------------------------------------------------------------------------
 
 
+class SendingCount(Base):
+    """What an account sent in five minutes. See `delivery.sending`."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    bucket = UtcField()  # when it ends
+    messages = peewee.IntegerField()
+    recipients = peewee.IntegerField()
+    first_contacts = peewee.IntegerField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "bucket")
+
+
+class SendingNotice(Base):
+    """When administrators were told that an account sends too much."""
+
+    account = peewee.ForeignKeyField(Account, primary_key=True, on_delete="CASCADE")
+    told_at = UtcField()
+
+
 class ReturnPath(Base):
     """A reverse-path too long to be wrapped into one of ours. See `delivery.return_paths`."""
 
@@ -807,6 +841,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     AccountForward,
     MailRule,
     SenderVerdict,
+    AccessToken,
     LoginFailure,
     AccountPicture,
     AccountCertificate,
@@ -835,6 +870,8 @@ ALL_TABLES: tuple[type[Base], ...] = (
     AccountPolicy,
     DeviceRule,
     DeviceTrace,
+    SendingCount,
+    SendingNotice,
     ReturnPath,
     QueueEntry,
     AuditEntry,

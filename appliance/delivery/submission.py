@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from appliance import db, logs
-from appliance.accounts import accounts
+from appliance.accounts import accounts, addresses, correspondents
+from appliance.accounts.login import AccountDisabled
 from appliance.db.tables import SentClientId
-from appliance.delivery import arrival, blind, placing, posting, reports
+from appliance.delivery import arrival, blind, placing, posting, reports, sending
 from appliance.delivery.placing import NotAllTookIt, Prints
 from appliance.delivery.posting import Sender
 from appliance.delivery.recipients import Copies, Letter, copies_of
 from appliance.delivery.reports import Report
+from appliance.delivery.sending import SendingLimit
 from appliance.items.account import Account
 from appliance.items.envelope import Wishes
 from appliance.items.folder import FolderType
@@ -101,7 +103,8 @@ def submit(
     what reports the sender asked for, and how the message must travel. is_internationalised: the
     client announced a message with UTF-8 in its header (SMTPUTF8).
     Raises mime.compose.ComposeError (NoRecipients and other faults of the message), QuotaExceeded (no
-    room for the copy in Sent Items), NotFound (the account is gone), TooLarge, TemporaryFailure.
+    room for the copy in Sent Items), SendingLimit, Denied (the account is disabled), NotFound (the account is
+    gone), TooLarge, TemporaryFailure.
     """
     prepared = prepare_submission(
         raw,
@@ -129,7 +132,13 @@ def submit(
         wishes=wishes,
         is_internationalised=is_internationalised,
     )
-    outcome = _deliver(letter, copies, made, hostname)
+    if copies.remote:
+        _know_correspondents(account.id)
+    try:
+        outcome = _deliver(letter, copies, made, hostname)
+    except SendingLimit as error:
+        sending.refused(account, error, now)
+        raise
     logs.event(
         log,
         "repeated" if outcome.is_repeat else "submitted",
@@ -141,6 +150,14 @@ def submit(
         refused=outcome.refused,
     )
     return outcome
+
+
+def _know_correspondents(account_id: int) -> None:
+    """Read what was imported or sent long ago before it is asked whom the account has written to."""
+    with db.connection():
+        is_behind = correspondents.is_behind(account_id)
+    if is_behind:
+        correspondents.catch_up(account_id)
 
 
 def _names_it_may_use(account: Account, raw: bytes) -> list[str]:
@@ -174,11 +191,14 @@ def _commit(letter: _Letter, copies: Copies, made: Prints, report: Report | None
     account_id = letter.account.id
     # The report goes to the same account.
     modseq.hold([account_id, *(copy.account.id for copy in copies.local)])
-    accounts.get(account_id)
+    if not accounts.get(account_id).is_enabled:
+        raise AccountDisabled
     if letter.request is not None and not _remember(letter.request, letter.now):
         return False
     if letter.also is not None:
         letter.also()
+    elsewhere = {addresses.normalise(copy.route.address) for copy in copies.remote if not copy.sent_on_from}
+    sending.count(account_id, len(copies.local) + len(copies.remote), elsewhere, letter.now)
     if letter.bcc is not None:
         _save_in_sent(account_id, letter.message, letter.bcc, letter.now)
     placing.place(copies, made, letter.now, report, account_id=account_id)

@@ -6,6 +6,7 @@ Source: MS-ASCMD 2.2.2 Common Status Codes and the Status section of each comman
 from collections.abc import Mapping
 from enum import IntEnum
 
+from appliance.delivery.sending import SendingLimit
 from appliance.errors import (
     ApplianceError,
     Conflict,
@@ -34,6 +35,7 @@ class Common(IntEnum):
     SERVER_ERROR = 110
     SERVER_ERROR_RETRY_LATER = 111
     MAILBOX_QUOTA_EXCEEDED = 113
+    SEND_QUOTA_EXCEEDED = 115
     MESSAGE_PREVIOUSLY_SENT = 118
     MESSAGE_HAS_NO_RECIPIENT = 119
     MAIL_SUBMISSION_FAILED = 120
@@ -240,6 +242,7 @@ class ProtocolError(ApplianceError):
 
 _COMMON_FOR: tuple[tuple[type[ApplianceError], Common], ...] = (
     (QuotaExceeded, Common.MAILBOX_QUOTA_EXCEEDED),
+    (SendingLimit, Common.SEND_QUOTA_EXCEEDED),
     (TooLarge, Common.ATTACHMENT_IS_TOO_LARGE),
     (NotFound, Common.ITEM_NOT_FOUND),
     (Denied, Common.ACCESS_DENIED),

@@ -12,7 +12,7 @@ from appliance.smtp.chunks import parse_bdat
 from appliance.smtp.events import Auth, ChunkStart, DataStart, Event, Hello, Quit, Reset, StartTls
 from appliance.smtp.parameters import Refused, mail_event, rcpt_event
 from appliance.smtp.reply import Reply
-from appliance.smtp.sasl import MECHANISMS, Challenge, Credentials, SaslError, SaslExchange
+from appliance.smtp.sasl import MECHANISMS, Challenge, Proof, SaslError, SaslExchange
 from appliance.smtp.session_config import SessionKind
 from appliance.smtp.state import Move, Phase, sequence_error
 
@@ -188,10 +188,14 @@ def sasl_response(session: "ServerSession", line: bytes) -> Event | None:
     """Take the client's next line of an AUTH exchange."""
     exchange = session.sasl
     assert exchange is not None, "AUTH phase without an exchange"
+    if exchange.refusal is not None:  # whatever the client says to it
+        session.say(exchange.refusal)
+        session.move(Move.AUTH_DONE)
+        return None
     return _continue_auth(session, lambda: exchange.step(line))
 
 
-def _continue_auth(session: "ServerSession", step: Callable[[], Challenge | Credentials]) -> Event | None:
+def _continue_auth(session: "ServerSession", step: Callable[[], Challenge | Proof]) -> Event | None:
     assert session.sasl is not None
     mechanism = session.sasl.mechanism
     try:

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from appliance.smtp.grammar import Address
 from appliance.smtp.reply import Reply
-from appliance.smtp.sasl import Credentials
+from appliance.smtp.sasl import Proof
 
 
 class NeedData(Enum):
@@ -36,7 +36,7 @@ class StartTls:
 class Auth:
     """Decision: are these the credentials of an account? 235 or 535 (454 when it cannot be checked now)."""
 
-    credentials: Credentials
+    credentials: Proof
     mechanism: str
 
 

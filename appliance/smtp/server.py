@@ -249,6 +249,9 @@ class ServerSession:
             self.discard(decision.size, Refused(reply, "refused", close=reply.code == 421, counts=False))
             self.move(Move.RESET)  # the next chunk of this message must not begin another
             return
+        if isinstance(decision, Auth) and reply.is_permanent and self._explain(reply):
+            self._note_refused(decision, reply)
+            return
         self.say(reply)
         if reply.is_positive:
             assert (reply.code // 100 == 3) == isinstance(decision, DataStart), "3yz accepts DATA, only DATA"
@@ -261,6 +264,13 @@ class ServerSession:
             self.move(moves[type(decision)])
         if reply.code in (421, 521):
             self.move(Move.CLOSE)
+
+    def _explain(self, reply: Reply) -> bool:
+        """Say why a login is refused where the mechanism wants that first; the reply follows its answer."""
+        challenge = None if self.sasl is None else self.sasl.refuse(reply)
+        if challenge is not None:
+            self.say(challenge.to_reply())
+        return challenge is not None
 
     def _note_accepted(self, decision: Decision) -> None:
         match decision:

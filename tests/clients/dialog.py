@@ -15,7 +15,8 @@ A file is run against the pure session and again against a live port; what diffe
     ! closed                      the server has closed
 
 The world of every dialog: the server is mx.example.test and has the users alice@ and bob@example.test
-(password "correct horse"); nobody else exists there, and it relays for users only.
+(password "correct horse", access token "at_good-token"); nobody else exists there, and it relays for users
+only.
 """
 
 import re
@@ -28,6 +29,7 @@ HOSTNAME = "mx.example.test"
 DOMAIN = "example.test"
 USERS = ("alice@example.test", "bob@example.test")
 PASSWORD = "correct horse"
+TOKEN = "at_good-token"
 
 
 class Wire(Protocol):

@@ -18,7 +18,7 @@ from web import body, held
 from web.eas.render import render
 from web.edge import EAS_PATH, RECORD_KEY
 from web.held import Prepared
-from web.login import basic_credentials, sign_in
+from web.login import Presented, presented, sign_in
 from web.services import services
 
 METHODS: Final = ["OPTIONS", "POST", "GET", "HEAD", "PUT", "DELETE", "PATCH"]
@@ -40,14 +40,14 @@ class Bare(flask.Response):
 @blueprint.route(f"{EAS_PATH}/default.eas", methods=METHODS, provide_automatic_options=False)
 def endpoint() -> flask.Response:
     """Answer one request of a phone. Every method asks for credentials first."""
-    credentials = basic_credentials()
+    credentials = presented()
     if flask.request.method == "POST":
         return _command(credentials)
     sign_in(credentials, "eas")
     return _options() if flask.request.method == "OPTIONS" else _not_served()
 
 
-def _command(credentials: tuple[str, str]) -> flask.Response:
+def _command(credentials: Presented) -> flask.Response:
     environ = flask.request.environ
     asked = parse("POST", flask.request.query_string.decode("latin-1"), dict(flask.request.headers))
     record = environ[RECORD_KEY]

@@ -23,6 +23,7 @@ from appliance.smtp.events import (
 )
 from appliance.smtp.grammar import parse_address
 from appliance.smtp.reply import Reply
+from appliance.smtp.sasl import BearerToken, Proof
 from appliance.smtp.server import ServerSession
 from appliance.smtp.session_config import SessionConfig, SessionKind
 from appliance.smtp.state import Phase
@@ -53,7 +54,7 @@ PROFILES = (
     replace(
         SMALL,
         kind=SessionKind.SUBMISSION,
-        auth_mechanisms=("PLAIN", "LOGIN"),
+        auth_mechanisms=("PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"),
         requires_auth=True,
         requires_tls_for_auth=False,
     ),
@@ -153,9 +154,14 @@ def _pump(session: ServerSession, transcript: Transcript, choices: int) -> None:
         output = output[match.end() :]
 
 
+def _is_right(proof: Proof) -> bool:
+    secret = proof.token if isinstance(proof, BearerToken) else proof.password
+    return secret in (dialog.PASSWORD, dialog.TOKEN)
+
+
 def _verdict(event: Event, choices: int) -> Event | Reply:
     refuses = bool(choices & 2)
-    if isinstance(event, Auth) and (refuses or event.credentials.password != dialog.PASSWORD):
+    if isinstance(event, Auth) and (refuses or not _is_right(event.credentials)):
         return Reply(535, "5.7.8", "Wrong user name or password")
     if isinstance(event, Rcpt) and (refuses or "x" in event.forward_path.local_part):
         return Reply(550, "5.1.1", f"No such user {event.forward_path}")
@@ -181,5 +187,7 @@ def _event(event: Event, session: ServerSession) -> None:
         case DataEnd(size):
             assert size <= SMALL.size_bytes_max
         case Auth(credentials):
-            assert credentials.username
-            assert credentials.password not in repr(event) or len(credentials.password) < 12
+            is_token = isinstance(credentials, BearerToken)
+            secret = credentials.token if isinstance(credentials, BearerToken) else credentials.password
+            assert credentials.username or is_token
+            assert secret not in repr(event) or len(secret) < 12

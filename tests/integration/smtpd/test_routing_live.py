@@ -1,6 +1,11 @@
 """Groups, forwarding and catch-all over real sockets; and that none of them makes an open relay of us."""
 
+import base64
+import json
+import smtplib
 from collections.abc import Iterator
+from email import message_from_bytes
+from unittest.mock import ANY
 
 import pytest
 
@@ -10,7 +15,16 @@ from appliance.delivery import return_paths
 from tests.clients.appliance_process import DOMAIN
 from tests.fakes.dns import FakeDns
 from tests.fakes.mx import FakeMx
-from tests.integration.smtpd.role import SmtpRole, eventually, handed_over, office, wire_to
+from tests.fixtures.certificate import trusting_anyone
+from tests.integration.smtpd.role import (
+    LOG,
+    PATIENCE_S,
+    SmtpRole,
+    eventually,
+    handed_over,
+    office,
+    wire_to,
+)
 from tests.integration.smtpd.test_role_mail import BEN, MIA, OUTSIDE, PASSWORDS, Mailroom, configuration
 
 VICTIM = "victim@example.net"
@@ -128,6 +142,47 @@ def test_a_catch_all_takes_relay_attempts_in_and_sends_nothing_out(mailroom: Mai
         assert not mailroom.relayed("caught")
     finally:
         mailroom.place.cli("domain", "catch-all", DOMAIN, "--off")
+
+
+def bearer(address: str, token: str) -> str:
+    return base64.b64encode(f"n,a={address},\x01auth=Bearer {token}\x01\x01".encode()).decode()
+
+
+def test_a_program_signs_in_with_a_token(mailroom: Mailroom) -> None:
+    token = mailroom.place.cli("token", "issue", MIA, "--label", "printer").stdout.strip()
+    with smtplib.SMTP("127.0.0.1", mailroom.submission, timeout=PATIENCE_S) as server:
+        server.starttls(context=trusting_anyone())
+        assert "OAUTHBEARER" in (server.ehlo()[1] or b"").decode()
+        code, reason = server.docmd("AUTH", f"OAUTHBEARER {bearer(MIA, 'at_wrong')}")
+        assert (code, json.loads(base64.b64decode(reason))["status"]) == (334, "invalid_token")
+        assert server.docmd("AQ==")[0] == 535
+        assert server.docmd("AUTH", f"OAUTHBEARER {bearer(MIA, token)}")[0] == 235
+        server.sendmail(MIA, [BEN], f"From: {MIA}\r\nSubject: from the printer\r\n\r\nx\r\n")
+    (raw,) = mailroom.found(BEN, "from the printer")
+    received = message_from_bytes(raw)["Received"]
+    assert received.startswith("by ") and "127.0.0.1" not in received, "where our users are is told"
+    assert token not in "".join(mailroom.place.log_lines(LOG))
+    mailroom.place.cli("token", "revoke", MIA, "--all")
+    with smtplib.SMTP("127.0.0.1", mailroom.submission, timeout=PATIENCE_S) as server:
+        server.starttls(context=trusting_anyone())
+        server.ehlo()
+        assert server.docmd("AUTH", f"OAUTHBEARER {bearer(MIA, token)}")[0] == 334
+        assert server.docmd("AQ==")[0] == 535
+
+
+def test_a_session_ends_with_the_account(mailroom: Mailroom) -> None:
+    with mailroom.signed_in(BEN) as server:
+        assert server.mail(BEN)[0] == 250
+        mailroom.place.cli("user", "disable", BEN)
+        try:
+            server.rcpt(MIA)
+            assert server.data(b"Subject: too late\r\n\r\nx\r\n") == (550, ANY)
+            assert server.mail(BEN)[0] == 550
+        finally:
+            mailroom.place.cli("user", "enable", BEN)
+        server.rset()
+        assert server.mail(BEN)[0] == 250
+    assert mailroom.found(MIA, "too late") == []
 
 
 def test_a_group_for_ourselves_refuses_strangers_and_forgers(mailroom: Mailroom) -> None:

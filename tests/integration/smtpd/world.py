@@ -19,7 +19,7 @@ from smtpd.screening import Screening
 from smtpd.services import RecipientVerdict
 from smtpd.spool import SpoolBudget
 from smtpd.tls import TlsSource
-from tests.clients.dialog import DOMAIN, HOSTNAME, PASSWORD, USERS
+from tests.clients.dialog import DOMAIN, HOSTNAME, PASSWORD, TOKEN, USERS
 from tests.fixtures.certificate import trusting_anyone
 
 REPLY_S = 5.0
@@ -40,7 +40,7 @@ SUBMISSION = Port(
         HOSTNAME,
         SessionKind.SUBMISSION,
         tls_available=True,
-        auth_mechanisms=("PLAIN", "LOGIN"),
+        auth_mechanisms=("PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"),
         requires_auth=True,
     ),
 )
@@ -72,6 +72,11 @@ class MemoryServices:
         if username == "broken":
             raise RuntimeError("the database is on fire")
         if username not in USERS or password != PASSWORD or not remote_ip:
+            raise WrongCredentials
+        return ALICE
+
+    def authenticate_token(self, token: str, username: str, remote_ip: str) -> Account:
+        if token != TOKEN or username not in ("", *USERS) or not remote_ip:
             raise WrongCredentials
         return ALICE
 

@@ -13,10 +13,11 @@ from appliance.smtp.events import (
     Reset,
 )
 from appliance.smtp.reply import Reply
+from appliance.smtp.sasl import BearerToken
 from appliance.smtp.server import ServerSession
 from appliance.smtp.session_config import SessionConfig, SessionKind
 from appliance.smtp.state import Phase
-from tests.clients.dialog import DOMAIN, HOSTNAME, PASSWORD, USERS, Dialog
+from tests.clients.dialog import DOMAIN, HOSTNAME, PASSWORD, TOKEN, USERS, Dialog
 
 PROFILES = {
     "reception": SessionConfig(HOSTNAME, tls_available=True),
@@ -24,7 +25,7 @@ PROFILES = {
         HOSTNAME,
         SessionKind.SUBMISSION,
         tls_available=True,
-        auth_mechanisms=("PLAIN", "LOGIN"),
+        auth_mechanisms=("PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"),
         requires_auth=True,
     ),
 }
@@ -35,6 +36,11 @@ def session_for(dialog: Dialog) -> ServerSession:
     """Return a session with the dialog's profile and settings."""
     config = replace(PROFILES[dialog.profile], **dialog.settings)
     return ServerSession(config, tls_active=dialog.profile == "submissions")
+
+
+def is_good(proof: BearerToken) -> bool:
+    """Say whether this is the one token there is."""
+    return proof.token == TOKEN and proof.username in ("", *USERS)
 
 
 @dataclass
@@ -68,6 +74,8 @@ class World:
         """Return the reply that refuses, or the event itself."""
         if isinstance(event, Auth):
             credentials = event.credentials
+            if isinstance(credentials, BearerToken):
+                return event if is_good(credentials) else Reply(535, "5.7.8", "Wrong user name or password")
             if credentials.username not in USERS or credentials.password != PASSWORD:
                 return Reply(535, "5.7.8", "Wrong user name or password")
         if isinstance(event, Rcpt):

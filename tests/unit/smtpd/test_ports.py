@@ -59,7 +59,7 @@ def test_submission_asks_for_a_login_under_tls() -> None:
     for name, is_implicit in ((SUBMISSION, False), (SUBMISSIONS, True)):
         port, session = found[name], found[name].session
         assert (port.name, session.hostname, session.kind) == (name, HOST, SessionKind.SUBMISSION)
-        assert session.auth_mechanisms == ("PLAIN", "LOGIN")
+        assert session.auth_mechanisms == ("PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2")
         assert session.requires_auth
         assert session.requires_tls_for_auth
         assert (session.tls_available, port.is_implicit_tls) == (True, is_implicit)

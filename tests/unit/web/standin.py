@@ -42,6 +42,13 @@ def login(
     return LENA
 
 
+def token_login(text: str, *, protocol: str, device_id: str = "", remote_ip: str = "") -> Account:
+    """The one account's one token."""
+    if (text, protocol) != ("at_right", "eas"):
+        raise WrongCredentials
+    return LENA
+
+
 def handle(request: Request, account: Account) -> Response | Held:
     """Do what the User parameter says."""
     what, _, argument = request.user.partition(":")
@@ -94,6 +101,7 @@ def services() -> Services:
     """Return the stand-in domain."""
     return Services(
         login=login,
+        token_login=token_login,
         connection=nullcontext,
         eas_handle=handle,
         eas_offer=Offer(("14.1", "16.1"), ("Sync", "Ping"), "15.2"),

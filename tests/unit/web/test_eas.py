@@ -44,11 +44,23 @@ def test_options_says_what_is_spoken(client: FlaskClient, path: str) -> None:
         {"Authorization": "Bearer abc"},
         {"Authorization": "Bearer", "X-User-Identity": "lena@example.com"},  # how an iPhone asks for OAuth
         {"Authorization": "Basic"},
+        {"Authorization": "Bearer " + "A" * 5000},
         {"Authorization": "Basic ==="},
         {"Authorization": "Basic bm9jb2xvbg=="},
         {"Authorization": "Basic " + "A" * 5000},
     ],
-    ids=["none", "password", "name", "bearer", "no token", "bare", "base64", "no colon", "long"],
+    ids=[
+        "none",
+        "password",
+        "name",
+        "bearer",
+        "no token",
+        "bare",
+        "long token",
+        "base64",
+        "no colon",
+        "long",
+    ],
 )
 def test_without_the_right_credentials_only_401(
     client: FlaskClient, method: str, headers: dict[str, str]
@@ -75,6 +87,12 @@ def test_no_other_trouble_looks_like_a_wrong_password(
     assert (answer.status_code, answer.headers.get("Retry-After")) == (status, retry_after)
     assert "WWW-Authenticate" not in answer.headers
     assert b"secret detail" not in answer.data
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_an_access_token_opens_the_account(client: FlaskClient, scheme: str) -> None:
+    answer = client.open(EAS, method="OPTIONS", headers={"Authorization": f"{scheme} at_right"})
+    assert answer.status_code == 200
 
 
 def test_names_and_passwords_beyond_ascii(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
