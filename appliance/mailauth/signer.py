@@ -20,7 +20,8 @@ from typing import Final
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
-from appliance.mailauth.canonical import header_fields, relaxed_body_hash, relaxed_field
+from appliance.mailauth.canonical import as_sent, header_fields, relaxed_field
+from appliance.mailauth.letter import Letter
 
 RSA, ED25519 = "rsa-sha256", "ed25519-sha256"
 ALGORITHMS: Final = (RSA, ED25519)
@@ -91,9 +92,9 @@ def signatures(raw: bytes, keys: Sequence[SigningKey], now: datetime) -> bytes:
     """
     if not keys:
         return b""
-    fields, body_start = header_fields(raw)
-    body_hash = base64.b64encode(relaxed_body_hash(raw, body_start)).decode()
-    names, chosen = _chosen(fields)
+    letter = Letter(as_sent(raw))
+    body_hash = base64.b64encode(letter.body_digest("sha256", is_relaxed=True)).decode()
+    names, chosen = _chosen(header_fields(letter.header))
     return b"".join(_signature(key, names, chosen, body_hash, now) for key in keys)
 
 
