@@ -124,7 +124,9 @@ class OutgoingQueue:
         """Return the message of an entry, signed by whom it is from."""
         with db.connection():
             raw = blobs.read(entry.digest)
-        return signing.signature(raw, entry.reverse_path, self._clock.now()) + raw
+        is_submitted = entry.account_id is not None
+        now = self._clock.now()
+        return signing.signature(raw, entry.reverse_path, now, is_submitted=is_submitted) + raw
 
     def record(self, entry: Entry, outcome: Outcome) -> None:
         """Store what became of an attempt."""

@@ -6,11 +6,12 @@ mailbox and with a report about it, so that the report is made outside and sent 
 Source: RFC 5321 4.4 (Return-Path is added by final delivery), 6.1 (what accepting means).
 """
 
+import hashlib
 import logging
 from datetime import datetime
 
 from appliance import db, logs
-from appliance.delivery import arrival, blind, placing, posting, recipients, reports
+from appliance.delivery import arrival, blind, placing, posting, recipients, report_mail, reports
 from appliance.delivery.placing import NotAllTookIt, Prints
 from appliance.delivery.posting import Sender
 from appliance.delivery.recipients import Copies, Letter
@@ -21,18 +22,23 @@ from appliance.items.message import Arrival
 from appliance.metrics import counter
 
 log = logging.getLogger("appliance.mail")
+ID_CHARS = 16  # of a message in the logs
 DELIVERED = counter("appliance_delivered_total", "Recipients by what became of the message.", ["outcome"])
 
 
 def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
     """File a received message for its recipients, send on what they want sent on; return its id in the logs.
 
+    Reports of other servers are read and kept instead (`report_mail`).
     Durable when it returns. Every recipient was checked at RCPT; one that cannot take the message
     after all (its mailbox is full, it was deleted meanwhile) is reported to the sender.
     Junk (`envelope.is_junk`) is filed apart; nothing is sent on, answered or reported because of it.
     Nothing is stored when it raises: QuotaExceeded (all mailboxes are full), PermanentFailure (no
     recipient could take it), TooLarge, TemporaryFailure.
     """
+    envelope = report_mail.without_reports(envelope, raw)
+    if not envelope.forward_paths:
+        return hashlib.sha256(raw).hexdigest()[:ID_CHARS]
     front = b"Return-Path: <" + envelope.reverse_path.encode("utf-8", "replace") + b">\r\n"
     prepared = arrival.prepare(front + raw)
     letter = Letter(Sender(envelope.reverse_path), raw, prepared.columns.has_attachments, envelope.is_junk)
@@ -76,7 +82,7 @@ def _reported_to(envelope: Envelope) -> str:
 
 
 def _log_delivered(prepared: Arrival, copies: Copies) -> str:
-    message_id = prepared.blob.digest.hex()[:16]
+    message_id = prepared.blob.digest.hex()[:ID_CHARS]
     DELIVERED.labels("filed").inc(len(copies.local))
     for copy in copies.local:
         logs.event(log, "delivered", msgid=message_id, account=copy.account.id, size=prepared.blob.size)

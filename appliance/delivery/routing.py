@@ -15,14 +15,16 @@ from appliance.accounts.domains import HostedDomain
 from appliance.clock import SYSTEM_CLOCK
 from appliance.delivery import return_paths, srs
 from appliance.delivery.known import STORED, Fetched, Known
+from appliance.domains.records import DMARC_REPORTS, TLS_REPORTS
 from appliance.errors import InvalidInput
 from appliance.items.account import Account
 from appliance.items.group import BOUNCES_SUFFIX, Group
 from appliance.smtp.grammar import SmtpSyntaxError, parse_address
 
 POSTMASTER = "postmaster"
-ROLES = frozenset({POSTMASTER, "abuse", "hostmaster", "webmaster"})
-"""Names every domain has (RFC 5321 4.5.1, RFC 2142 4, 5, 7); the first administrator is who does not mind."""
+ROLES = frozenset({POSTMASTER, "abuse", "hostmaster", "webmaster", DMARC_REPORTS, TLS_REPORTS})
+"""Names every domain has (RFC 5321 4.5.1, RFC 2142 4, 5, 7), and where others report; the first administrator
+is who does not mind."""
 
 
 class RouteKind(Enum):

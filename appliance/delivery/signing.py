@@ -5,20 +5,21 @@ mail leave by the same door, a new key is used from the next attempt on, and wha
 signature.
 
 The domain is that of From when it is ours, or the nearest of ours above it (reports come from the host's own
-name). Mail that we only forward (its reverse-path is one that SRS made) is signed for the domain of that
-path, and not at all when it says that it is from one of ours: who wrote it is not known, and we would vouch
-for a forger. What nobody of ours answers for is not signed. Nothing that goes wrong here holds a message up.
+name). What came from outside and is only passed on (forwarded, or through a group) is signed for the domain
+of its reverse-path, and not at all when it says that it is from one of ours: who wrote it is not known, and
+we would vouch for a forger. What nobody of ours answers for is not signed. Nothing that goes wrong here holds
+a message up.
 
 Source: RFC 6376 5.1 (who may sign), RFC 7489 3.1.1 (alignment).
 """
 
 import logging
-import re
 from datetime import datetime
 from typing import Final
 
 from appliance import db, logs, offload
 from appliance.accounts import addresses
+from appliance.delivery.editions import DELIVERED_TO
 from appliance.domains import dkim_keys
 from appliance.errors import ApplianceError, InvalidInput
 from appliance.mailauth.signer import SigningKey, signatures
@@ -30,13 +31,15 @@ SIGNED = counter("appliance_dkim_signed_total", "Messages to other servers by wh
 
 OFFLOAD_BYTES_MIN: Final = 262_144
 LABELS_MAX: Final = 10
-FORWARDED: Final = re.compile(r"SRS[01][=+-]", re.I)
 
 
-def signature(raw: bytes, reverse_path: str, now: datetime) -> bytes:
-    """Return the fields to put in front of a message that is relayed; b"" when it is not signed. Blocks."""
+def signature(raw: bytes, reverse_path: str, now: datetime, *, is_submitted: bool) -> bytes:
+    """Return the fields to put in front of a message that is relayed; b"" when it is not signed. Blocks.
+
+    is_submitted: one of our users sent it, who had to sign in.
+    """
     try:
-        keys = _keys(raw, reverse_path)
+        keys = _keys(raw, reverse_path, is_submitted)
         if len(raw) >= OFFLOAD_BYTES_MIN:
             made = offload.run(signatures, raw, keys, now)
         else:
@@ -49,11 +52,13 @@ def signature(raw: bytes, reverse_path: str, now: datetime) -> bytes:
     return made
 
 
-def _keys(raw: bytes, reverse_path: str) -> list[SigningKey]:
-    author = parse_headers(raw).addresses("From", 1)
+def _keys(raw: bytes, reverse_path: str, is_submitted: bool) -> list[SigningKey]:
+    headers = parse_headers(raw)
+    author = headers.addresses("From", 1)
+    is_passed_on = not is_submitted and DELIVERED_TO in headers
     with db.connection():
         of_author = _of(author[0].address if author else "")
-        if FORWARDED.match(reverse_path):
+        if is_passed_on:
             return [] if of_author else _of(reverse_path)
         return of_author or _of(reverse_path)
 
