@@ -18,6 +18,7 @@ from appliance.eas.response import Response
 from appliance.eas.status import Common, ProtocolError
 from appliance.eas.status import ItemOperations as Status
 from appliance.eas.sync_options import Options
+from appliance.eas.vocabulary import is_known
 from appliance.errors import ApplianceError, Denied, NotFound
 from appliance.items.message import Message
 from appliance.store import conversations, messages
@@ -45,7 +46,8 @@ def handle(context: Context, request: Element | None) -> Element | Response:
     if request is None or request.tag is not ItemOperations.ItemOperations:
         raise ProtocolError(Status.PROTOCOL_ERROR, "not an ItemOperations document")
     operations = request.children
-    if not operations or any(operation.tag not in _OPERATIONS for operation in operations):
+    known = {tag for tag in _OPERATIONS if is_known(tag, context.version)}
+    if not operations or any(operation.tag not in known for operation in operations):
         raise ProtocolError(Status.PROTOCOL_ERROR, "no operation, or an unknown one")
     if len(operations) > OPERATIONS_MAX:
         raise ProtocolError(Status.TOO_LARGE, f"more than {OPERATIONS_MAX} operations")

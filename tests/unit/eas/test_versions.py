@@ -512,6 +512,22 @@ def test_an_answer_is_not_repeated_in_another_version(phone, inbox):
     assert early.sync(inbox).data(AirSync.Add).find(Email2.ConversationId) is None
 
 
+def test_conversations_are_moved_from_14_0_on(phone, inbox):
+    asked = ItemOperations.ItemOperations(
+        ItemOperations.Move(
+            ItemOperations.ConversationId(b"0123456789abcdef"),
+            ItemOperations.DstFldId(str(inbox)),
+            ItemOperations.Options(ItemOperations.MoveAlways()),
+        )
+    )
+    early = decode(ask(phone, "ItemOperations", asked, version="12.1").body)
+    assert early == ItemOperations.ItemOperations(ItemOperations.Status(2))
+    later = decode(ask(phone, "ItemOperations", asked, version="14.0").body)
+    assert (
+        later.require(ItemOperations.Response).require(ItemOperations.Move).int_of(ItemOperations.Status) == 6
+    )
+
+
 # --- Sync, GetItemEstimate, Settings, Provision -----------------------------------------------------
 
 
