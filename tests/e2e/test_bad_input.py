@@ -125,8 +125,7 @@ HTTP_TABLE = {
     "OPTIONS without credentials": (request("", method="OPTIONS", credentials=None, query=""), 401),
     "a command nobody knows": (request("Frobnicate"), 501),
     "no command": (request("", query="User=x&DeviceId=a1&DeviceType=iPhone"), 400),
-    "no device id": (request("", query="Cmd=FolderSync&User=x&DeviceType=iPhone"), 400),
-    "a device id with a NUL": (request("", query="Cmd=FolderSync&DeviceId=a%00b&DeviceType=iPhone"), 400),
+    "no device id": (request("", query="Cmd=FolderSync&User=x&DeviceType=iPhone", version="12.1"), 400),
     "a query that looks like base64": (request("", query="AAAA"), 400),
     "a version that is none": (request("FolderSync", FOLDER_SYNC, version="sixteen"), 400),
     "another method": (request("FolderSync", FOLDER_SYNC, method="PUT"), 501),
@@ -178,6 +177,19 @@ def test_the_http_status(office: Office, watcher: Waiting, policy_key: str, name
 def test_the_status_of_the_command(office: Office, watcher: Waiting, policy_key: str, name: str) -> None:
     command, body, expected = STATUS_TABLE[name]
     assert status_of(office, policy_key, command, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("Cmd=FolderSync&User=x&DeviceType=iPhone", 108),
+        ("Cmd=FolderSync&DeviceId=a%00b&DeviceType=iPhone", 108),
+        ("Cmd=FolderSync&DeviceId=a1", 109),
+    ],
+)
+def test_a_device_without_a_name(office: Office, watcher: Waiting, query: str, expected: int) -> None:
+    status, _, answer = speak(office, request("", FOLDER_SYNC, query=query))
+    assert (status, [child.text for child in decode(answer)]) == (200, [str(expected)])
 
 
 @pytest.mark.parametrize(("command", "expected"), [("Ping", 3), ("Sync", 13)])
