@@ -1,30 +1,34 @@
 """ResolveRecipients: who is meant, whether they are free, their certificates and pictures.
 
-Recipients are the accounts of this server; a person's own contacts (Type 2) are looked for on the phone.
-Nothing but name, address, picture and certificates of another account is ever told.
+Recipients are the accounts of this server and, by their whole address, its groups; a person's own contacts
+(Type 2) are looked for on the phone. Nothing but name, address, picture and certificates of another account
+is ever told (`recipient_details`). No request names more than 100 recipients, so Status 160 is never due.
 
-Availability: no calendar is kept here yet, so a recipient's time is unknown, which MergedFreeBusy has a digit
-for; a phone shows it as "no information". Status 160 and 161 speak of groups, which do not exist here.
-
-Mini certificates (CertificateRetrieval 3): the specification calls their content a BLOB and defines it
-nowhere, so none can be made. Whoever asks for one hears that there is no certificate (Status 7).
-
-Source: MS-ASCMD 2.2.1.15 ResolveRecipients, 2.2.3.177.12 Status, 2.2.3.107 MergedFreeBusy.
+Source: MS-ASCMD 2.2.1.15 ResolveRecipients, 2.2.3.177.12 Status, 2.2.3.183 To.
 """
 
-from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import IntEnum
+from collections.abc import Sequence
+from datetime import timedelta
 
-from appliance.accounts import accounts, certificates, directory, pictures
-from appliance.accounts.certificates import Certificate
+from appliance.accounts import accounts, directory, groups, pictures
 from appliance.eas.content.email import parse_date_time
 from appliance.eas.context import Context
+from appliance.eas.recipient_details import (
+    LIMIT_MAX,
+    SUGGESTIONS_DEFAULT,
+    Answering,
+    Retrieval,
+    Status,
+    Wanted,
+    of_account,
+    of_group,
+    picture_of,
+)
 from appliance.eas.status import ProtocolError
 from appliance.eas.versions import at_least
+from appliance.errors import InvalidInput, NotFound
 from appliance.items.account import Account
+from appliance.items.group import Group
 from appliance.mime.addresses import parse_addresses
 from appliance.store.search_terms import fold
 from appliance.wbxml.codepages import ResolveRecipients as Tags
@@ -32,64 +36,12 @@ from appliance.wbxml.element import Element, ElementError, Tag
 
 RECIPIENTS_MAX = 100  # MS-ASCMD 3.1.5.10
 TO_LENGTH_MAX = 256  # characters, 2.2.3.183 To
-LIMIT_MAX = 9999  # 2.2.3.100 MaxAmbiguousRecipients, 2.2.3.101 MaxCertificates
-SUGGESTIONS_DEFAULT = 20
 SUGGESTIONS_MAX = 1_000
 """Suggestions in all the answers to one request, however many the phone would take of each."""
 INTERVAL_MIN, INTERVAL_MAX = timedelta(minutes=30), timedelta(days=42)  # 2.2.3.61.1 EndTime and its note
 INTERVAL_DEFAULT = timedelta(days=7)
 SLOT = timedelta(minutes=30)
-NO_DATA = "4"
 TYPE_ACCOUNT = 1
-
-
-class Status(IntEnum):
-    """MS-ASCMD 2.2.3.177.12 Status (ResolveRecipients), of all its five places."""
-
-    SUCCESS = 1
-    AMBIGUOUS = 2
-    AMBIGUOUS_CUT = 3
-    NOT_FOUND = 4
-    PROTOCOL_ERROR = 5
-    SERVER_ERROR = 6
-    NO_CERTIFICATE = 7
-    CERTIFICATES_LIMIT = 8
-    NO_PICTURE = 173
-    PICTURE_TOO_LARGE = 174
-    PICTURE_LIMIT = 175
-
-
-class Retrieval(IntEnum):
-    """MS-ASCMD 2.2.3.22 CertificateRetrieval."""
-
-    NONE = 1
-    FULL = 2
-    MINI = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a request asks for besides who is meant. slots: of MergedFreeBusy, None without Availability."""
-
-    retrieval: Retrieval = Retrieval.NONE
-    suggestions_max: int = SUGGESTIONS_DEFAULT
-    certificates_max: int = LIMIT_MAX
-    slots: int | None = None
-    with_pictures: bool = False
-    picture_bytes_max: int = pictures.SIZE_BYTES_MAX
-    pictures_max: int | None = None
-
-
-@dataclass(slots=True)
-class _Answering:
-    """What has been used up while one request is answered."""
-
-    wanted: Wanted
-    now: datetime
-    picture_room: int
-    suggestions: int = 0
-    certificates: int = 0
-    pictures: int = 0
 
 
 def handle(context: Context, request: Element | None) -> Element:
@@ -101,7 +53,7 @@ def handle(context: Context, request: Element | None) -> Element:
         raise ProtocolError(Status.PROTOCOL_ERROR, f"1 to {RECIPIENTS_MAX} recipients")
     if any(len(text) > TO_LENGTH_MAX for text in asked):
         raise ProtocolError(Status.PROTOCOL_ERROR, f"a To has at most {TO_LENGTH_MAX} characters")
-    answering = _Answering(
+    answering = Answering(
         parse(request.find(Tags.Options), context.version), context.now, context.world.eas.response_bytes_max
     )
     return Tags.ResolveRecipients(Tags.Status(Status.SUCCESS), [_response(answering, text) for text in asked])
@@ -167,8 +119,11 @@ def _slots(availability: Element) -> int:
 # --- what is answered -----------------------------------------------------------------------------
 
 
-def _response(answering: _Answering, text: str) -> Element:
+def _response(answering: Answering, text: str) -> Element:
     found, count = _matches(text)
+    group = _group(text) if not found else None
+    if group is not None:
+        return _told_of_group(answering, text, group)
     if not found:
         return Tags.Response(Tags.To(text), Tags.Status(Status.NOT_FOUND), Tags.RecipientCount(0))
     if count == 1:
@@ -195,7 +150,33 @@ def _matches(text: str) -> tuple[list[Account], int]:
     return (whole, 1) if len(whole) == 1 else (found, count)
 
 
-def _told(answering: _Answering, text: str, status: Status, found: Sequence[Account], count: int) -> Element:
+def _group(text: str) -> Group | None:
+    """Return the group whose address a To is."""
+    named = parse_addresses(text, 1)
+    if not named or not named[0].address:
+        return None
+    try:
+        return groups.require(named[0].address)
+    except (NotFound, InvalidInput):
+        return None
+
+
+def _told_of_group(answering: Answering, text: str, group: Group) -> Element:
+    return Tags.Response(
+        Tags.To(text),
+        Tags.Status(Status.SUCCESS),
+        Tags.RecipientCount(1),
+        Tags.Recipient(
+            Tags.Type(TYPE_ACCOUNT),
+            Tags.DisplayName(group.name or group.address),
+            Tags.EmailAddress(group.address),
+            list(of_group(answering, group)),
+            Tags.Picture(Tags.Status(Status.NO_PICTURE)) if answering.wanted.with_pictures else None,
+        ),
+    )
+
+
+def _told(answering: Answering, text: str, status: Status, found: Sequence[Account], count: int) -> Element:
     """Return a Response; for suggestions without certificates and free times."""
     ids = [account.id for account in found]
     sizes = pictures.sizes(ids) if answering.wanted.with_pictures else {}
@@ -208,57 +189,9 @@ def _told(answering: _Answering, text: str, status: Status, found: Sequence[Acco
                 Tags.Type(TYPE_ACCOUNT),
                 Tags.DisplayName(account.display_name or account.address),
                 Tags.EmailAddress(account.address),
-                list(_secrets(answering, account)) if status is Status.SUCCESS else None,
-                _picture(answering, account.id, sizes) if answering.wanted.with_pictures else None,
+                list(of_account(answering, account)) if status is Status.SUCCESS else None,
+                picture_of(answering, account.id, sizes) if answering.wanted.with_pictures else None,
             )
             for account in found
         ],
     )
-
-
-def _secrets(answering: _Answering, account: Account) -> Iterator[Element]:
-    """Yield free times and certificates, which only somebody who is meant for certain has."""
-    wanted = answering.wanted
-    if wanted.slots is not None:
-        yield Tags.Availability(Tags.Status(Status.SUCCESS), Tags.MergedFreeBusy(NO_DATA * wanted.slots))
-    if wanted.retrieval is not Retrieval.NONE:
-        yield _certificates(answering, account.id)
-
-
-def _certificates(answering: _Answering, account_id: int) -> Element:
-    """Return all of an account's valid certificates, or none: an incomplete set is worse."""
-    found = [each for each in certificates.list_of(account_id) if each.is_valid(answering.now)]
-    if answering.wanted.retrieval is Retrieval.MINI:
-        found = []
-    if not found:
-        return _certificate_answer(Status.NO_CERTIFICATE, 0, ())
-    if answering.certificates + len(found) > answering.wanted.certificates_max:
-        return _certificate_answer(Status.CERTIFICATES_LIMIT, len(found), ())
-    answering.certificates += len(found)
-    return _certificate_answer(Status.SUCCESS, len(found), found)
-
-
-def _certificate_answer(status: Status, count: int, found: Sequence[Certificate]) -> Element:
-    return Tags.Certificates(
-        Tags.Status(status),
-        Tags.CertificateCount(count),
-        Tags.RecipientCount(1),
-        [Tags.Certificate(b64encode(each.der).decode("ascii")) for each in found],
-    )
-
-
-def _picture(answering: _Answering, account_id: int, sizes: Mapping[int, int]) -> Element:
-    size = sizes.get(account_id)
-    if size is None:
-        return Tags.Picture(Tags.Status(Status.NO_PICTURE))
-    if size > answering.wanted.picture_bytes_max:
-        return Tags.Picture(Tags.Status(Status.PICTURE_TOO_LARGE))
-    limit = answering.wanted.pictures_max
-    if (limit is not None and answering.pictures >= limit) or size > answering.picture_room:
-        return Tags.Picture(Tags.Status(Status.PICTURE_LIMIT))
-    picture = pictures.get(account_id)
-    if picture is None:  # removed since its size was read
-        return Tags.Picture(Tags.Status(Status.NO_PICTURE))
-    answering.pictures += 1
-    answering.picture_room -= len(picture.data)
-    return Tags.Picture(Tags.Status(Status.SUCCESS), Tags.Data(picture.data))

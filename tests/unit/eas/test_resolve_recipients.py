@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from appliance.accounts import accounts, certificates, pictures
+from appliance.accounts import accounts, certificates, groups, pictures
+from appliance.eas import recipient_details
 from appliance.eas.commands import resolve_recipients
 from appliance.eas.commands.resolve_recipients import RECIPIENTS_MAX, parse
 from appliance.eas.status import ProtocolError
@@ -280,6 +281,72 @@ def test_a_set_of_certificates_is_told_whole_or_not_at_all(phone: Phone, people:
     assert statuses(3) == [(1, 2), (1, 1), (8, 1)]
     assert statuses(1) == [(8, 2), (1, 1), (8, 1)]
     assert statuses(0) == [(8, 2), (8, 1), (8, 1)]
+
+
+# --- groups ---------------------------------------------------------------------------------------------
+
+
+STAFF = "staff@example.test"
+HOUR = ("2026-03-10T07:00:00.000Z", "2026-03-10T08:00:00.000Z")
+
+
+def group(*members: str) -> None:
+    groups.create(STAFF, name="Staff")
+    groups.add_members(STAFF, members)
+
+
+@covers("MS-ASCMD_R4625")
+def test_a_group_is_one_recipient(either_phone: Phone) -> None:
+    make_people(either_phone)
+    group(INES, BRANDT, "outside@example.net")
+    (response,) = ask(either_phone, "STAFF@example.test", options=availability(*HOUR))
+    assert told(response) == (1, 1, [STAFF])
+    recipient = response.require(Tags.Recipient)
+    assert (recipient.text_of(Tags.Type), recipient.text_of(Tags.DisplayName)) == ("1", "Staff")
+    found = recipient.require(Tags.Availability)
+    assert (found.int_of(Tags.Status), found.text_of(Tags.MergedFreeBusy)) == (1, "44")
+    plain = ask(either_phone, STAFF)[0].require(Tags.Recipient)
+    assert [child.tag for child in plain] == [Tags.Type, Tags.DisplayName, Tags.EmailAddress]
+
+
+@covers("MS-ASCMD_R4294", "MS-ASCMD_R4626")
+@pytest.mark.parametrize(("size", "status", "digits"), [(20, 1, "44"), (21, 161, None)])
+def test_the_times_of_a_large_group_are_not_merged(
+    phone: Phone, size: int, status: int, digits: str | None
+) -> None:
+    group(*(f"member{number}@example.net" for number in range(size)))
+    (response,) = ask(phone, STAFF, options=availability(*HOUR))
+    found = response.require(Tags.Recipient).require(Tags.Availability)
+    assert (found.int_of(Tags.Status), found.text_of(Tags.MergedFreeBusy)) == (status, digits)
+
+
+def test_mail_to_a_group_is_sealed_for_all_or_for_nobody(phone: Phone, people: dict[str, Account]) -> None:
+    options = Tags.Options(Tags.CertificateRetrieval(2))
+    group(INES, BRANDT)
+    ines = certified(people["ines"])
+    assert secrets(ask(phone, STAFF, options=options)[0]) == (7, 0, 2, [])
+    brandt = certified(people["brandt"])
+    status, count, recipients, found = secrets(ask(phone, STAFF, options=options)[0])
+    assert (status, count, recipients, set(found)) == (1, 2, 2, {ines.der, brandt.der})
+    groups.add_members(STAFF, ["outside@example.net"])
+    assert secrets(ask(phone, STAFF, options=options)[0]) == (7, 0, 3, [])
+    groups.remove_member(STAFF, "outside@example.net")
+    one = Tags.Options(Tags.CertificateRetrieval(2), Tags.MaxCertificates(1))
+    assert secrets(ask(phone, STAFF, options=one)[0]) == (8, 2, 2, [])
+
+
+def test_certificates_of_a_very_large_group_are_not_looked_up(
+    phone: Phone, people: dict[str, Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipient_details, "CERTIFICATES_MEMBERS_MAX", 1)
+    group(INES, BRANDT)
+    options = Tags.Options(Tags.CertificateRetrieval(2))
+    assert secrets(ask(phone, STAFF, options=options)[0]) == (8, 2, 2, [])
+
+
+def test_a_group_has_no_picture(phone: Phone) -> None:
+    group()
+    assert shown(ask(phone, STAFF, options=Tags.Options(Tags.Picture()))[0]) == [(173, b"")]
 
 
 # --- pictures -----------------------------------------------------------------------------------------
