@@ -148,6 +148,7 @@ def _root(body: bytes, position: int, limits: Limits) -> tuple[Element, int]:
     that the bytes have run out; the only dictionary is that of the pages.
     """
     find, depth, pages = body.find, limits.depth, _TABLES
+    switch_page, end, string, with_content = SWITCH_PAGE, END, STR_I, CONTENT_BIT  # an eighth of the time
     tags = pages[0]
     owner: Tag | None = None
     children: Children = []
@@ -157,15 +158,15 @@ def _root(body: bytes, position: int, limits: Limits) -> tuple[Element, int]:
         for _ in range(limits.steps):
             token = body[position]
             if tag := tags[token]:
-                if token < CONTENT_BIT:
+                if token < with_content:
                     position += 1
                     if owner is None:
                         return Element(tag), position
                     children.append(Element(tag))
                     continue
-                if body[position + 1] == STR_I and owner is not None:
+                if body[position + 1] == string and owner is not None:
                     stop = find(0, position + 2)
-                    if stop > 0 and body[stop + 1] == END:
+                    if stop > 0 and body[stop + 1] == end:
                         children.append(Element(tag, body[position + 2 : stop].decode()))
                         position = stop + 2
                         continue
@@ -174,7 +175,7 @@ def _root(body: bytes, position: int, limits: Limits) -> tuple[Element, int]:
                 stack.append((owner, children, pieces))
                 owner, children, pieces = tag, [], []
                 position += 1
-            elif token == END:
+            elif token == end:
                 if owner is None:
                     raise WbxmlError("END outside an element", position)
                 element = Element(owner, _joined(children, pieces, position) if pieces else children)
@@ -183,11 +184,11 @@ def _root(body: bytes, position: int, limits: Limits) -> tuple[Element, int]:
                 if owner is None:
                     return element, position
                 children.append(element)
-            elif token == SWITCH_PAGE:
+            elif token == switch_page:
                 tags = pages[body[position + 1]]
                 position += 2
             elif owner is not None and token in (STR_I, OPAQUE):
-                piece, position = _string(body, position) if token == STR_I else _opaque(body, position)
+                piece, position = _string(body, position) if token == string else _opaque(body, position)
                 pieces.append(piece)
             else:
                 raise WbxmlError(_refusal(token), position)

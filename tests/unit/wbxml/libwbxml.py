@@ -20,6 +20,8 @@ MISSING = "" if LIBRARY and all(TOOLS.values()) else "libwbxml2-utils is not ins
 LANGUAGE_ACTIVESYNC = 2402
 """WBXML_LANG_ACTIVESYNC in libwbxml 0.11."""
 CHARSET_UTF_8 = 106
+XML_CANONICAL = 2
+"""WBXML_GEN_XML_CANONICAL."""
 VERSION_1_3 = 3
 
 
@@ -89,6 +91,43 @@ def encode_xml(xml: bytes) -> bytes:
     """Return the WBXML that the library makes of its own XML."""
     with Document(xml, xml=True) as document:
         return document.encode()
+
+
+class Reader:
+    """libwbxml's way from WBXML to XML text, set up once; a context manager that frees it."""
+
+    def __init__(self) -> None:
+        self._library, self._free = _functions()
+        self._converter = ctypes.c_void_p()
+        if self._library.wbxml_conv_wbxml2xml_create(ctypes.byref(self._converter)):
+            raise ValueError("libwbxml has no converter")
+        self._library.wbxml_conv_wbxml2xml_set_gen_type(self._converter, XML_CANONICAL)
+        self._library.wbxml_conv_wbxml2xml_set_language(self._converter, LANGUAGE_ACTIVESYNC)
+        self._library.wbxml_conv_wbxml2xml_enable_preserve_whitespaces(self._converter)
+
+    def xml(self, wbxml: bytes) -> bytes:
+        """Return a document as `wbxml2xml` prints it; raises ValueError with libwbxml's error number."""
+        data, size = ctypes.c_void_p(), ctypes.c_uint()
+        status = self._library.wbxml_conv_wbxml2xml_run(
+            self._converter, wbxml, len(wbxml), ctypes.byref(data), ctypes.byref(size)
+        )
+        if status:
+            raise ValueError(f"libwbxml error {status}")
+        xml = ctypes.string_at(data, size.value)
+        self._free(data)
+        return xml
+
+    def close(self) -> None:
+        """Free the converter."""
+        self._library.wbxml_conv_wbxml2xml_destroy(self._converter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def wbxml2xml(wbxml: bytes) -> bytes:
