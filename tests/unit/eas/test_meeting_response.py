@@ -138,8 +138,8 @@ def bert(phone):
 # --- what becomes of the invitation ---------------------------------------------------------------
 
 
-@covers("MS-ASHTTP_R432")
-@covers("MS-ASCMD_R5723", "MS-ASCMD_R5724", "MS-ASCMD_R5725", "MS-ASCMD_R4180", "MS-ASCMD_R5374")
+@covers("MS-ASHTTP_R432", "MS-ASCMD_R5723", "MS-ASCMD_R5724", "MS-ASCMD_R5725", "MS-ASCMD_R4180")
+@covers("MS-ASCMD_R5374", "MS-ASCMD_R3807", "MS-ASCMD_R837", "MS-ASCMD_R5072")
 @pytest.mark.parametrize("version", ALL_VERSIONS)
 @pytest.mark.parametrize("response", [ACCEPT, TENTATIVE, DECLINE])
 def test_an_answered_invitation_lies_in_deleted_items(phone, bert, inbox, version, response):
