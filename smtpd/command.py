@@ -123,6 +123,8 @@ class Role:
         gevent.joinall(ending)
 
     def _listening(self) -> list[Listener]:
+        strangers = screening(self._config, self._resolver, lambda: self._hostname)
+        strangers.start()
         stores = Stores(
             services=Mail(
                 SYSTEM_CLOCK,
@@ -131,7 +133,7 @@ class Role:
             ),
             budget=SpoolBudget(SPOOL_BYTES_MAX),
             spool_directory=self._config.run_dir,
-            screening=screening(self._config, self._resolver, lambda: self._hostname),
+            screening=strangers,
         )
         known = ports(self._config, self._hostname)
         return [

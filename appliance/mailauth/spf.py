@@ -38,12 +38,10 @@ def check(client_ip: str, reverse_path: str, helo: str, lookup: Lookup) -> SpfRe
 
     Blocks as often as `lookup` does. Source: RFC 7208 2.3 and 2.4 (the identities), 2.6 (results).
     """
-    scope = "mailfrom" if reverse_path else "helo"
-    local_part, _, domain = reverse_path.rpartition("@")
-    domain = normal(domain if reverse_path else helo)
+    scope, domain = _identity(reverse_path, helo)
     if not domain or "." not in domain or domain.startswith("["):
         return SpfResult("none", domain, scope)  # RFC 7208 4.3: nothing that could have a record
-    sender = f"{local_part or 'postmaster'}@{domain}"
+    sender = f"{reverse_path.rpartition('@')[0] or 'postmaster'}@{domain}"
     try:
         query = _Query(client_ip, sender, helo or domain, lookup)
         result, _, explanation = query.check()
@@ -55,6 +53,18 @@ def check(client_ip: str, reverse_path: str, helo: str, lookup: Lookup) -> SpfRe
         return SpfResult("permerror", domain, scope)
     own_words = explanation if result == "fail" and explanation not in _DEFAULT_EXPLANATIONS else ""
     return SpfResult(str(result), domain, scope, own_words[:EXPLANATION_CHARS_MAX])
+
+
+def unanswered(reverse_path: str, helo: str) -> SpfResult:
+    """Return the result of a check that did not come to an end in time."""
+    scope, domain = _identity(reverse_path, helo)
+    return SpfResult("temperror", domain, scope)
+
+
+def _identity(reverse_path: str, helo: str) -> tuple[str, str]:
+    if reverse_path:
+        return "mailfrom", normal(reverse_path.rpartition("@")[2])
+    return "helo", normal(helo)
 
 
 class _Query(spf.query):  # type: ignore[misc]

@@ -10,15 +10,19 @@ import gevent
 import pytest
 
 from appliance.items.envelope import Envelope
+from appliance.mailauth import results
+from appliance.mailauth.lookups import LookupFailed
 from appliance.net.resolver import LookupUnavailable, NameNotFound
 from appliance.net.rspamd import FilterUnavailable, Opinion
 from appliance.settings import Filter, Reception
+from smtpd import evidence
 from smtpd import screening as module
 from smtpd.screening import Screening, Verdict
 from smtpd.sender_dns import SenderDns
 from tests.clients.dialog import HOSTNAME
 from tests.fixtures.signer import Signer
 from tests.fixtures.strangers import Zones, everybody
+from tests.unit.smtpd.memory import MemoryResolver
 
 CLIENT, OTHER = "192.0.2.1", "198.51.100.7"
 SIGNER, LIST = Signer("example.net"), Signer("lists.example.org", "s2")
@@ -154,16 +158,38 @@ def test_a_dns_in_trouble_neither_refuses_nor_loses_mail() -> None:
 
 
 class Hanging:
-    """A resolver that never answers."""
+    """A resolver that never answers about some names, by default about none."""
+
+    def __init__(self, *names: str, zones: Zones | None = None) -> None:
+        self.names = names
+        self.known = MemoryResolver(zones or {})
 
     def resolve(self, name: str, record_type: str) -> tuple[str, ...]:
-        gevent.sleep(60)
-        raise NameNotFound(name)
+        if not self.names or name in self.names:
+            gevent.sleep(60)
+            raise NameNotFound(name)
+        return self.known.resolve(name, record_type)
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "CHECKS_S", 0.2)
+    monkeypatch.setattr(evidence, "POLICY_S", 0.2)
+    monkeypatch.setattr(module, "IPREV_S", 0.2)
+
+
+@pytest.mark.parametrize("silent", ["example.net", SIGNER.name])
+def test_a_check_without_an_answer_is_no_failure(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
+    screening = everybody({})
+    screening.dns = SenderDns(Hanging(silent, zones=ZONES))
+    raw = SIGNER.sign(LETTER) if silent == SIGNER.name else LETTER
+    verdict = judged(screening, raw, ip=OTHER if silent == SIGNER.name else CLIENT)
+    assert verdict.reply is None, "reject is asked for, but nobody knows that it failed"
+    assert b"dmarc=temperror" in verdict.fields
 
 
 def test_a_dns_that_hangs_costs_its_deadline_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHECKS_S", 0.2)
-    monkeypatch.setattr(module, "POLICY_S", 0.2)
+    shorten(monkeypatch)
     screening = everybody({})
     screening.dns = SenderDns(Hanging())
     began = time.monotonic()
@@ -190,7 +216,7 @@ def test_trouble_is_remembered_for_a_while() -> None:
     dns = SenderDns(resolver, lambda: now[0])
     for seconds, asked in ((0, 1), (59, 1), (61, 2)):
         now[0] = seconds
-        with pytest.raises(module.LookupFailed):
+        with pytest.raises(LookupFailed):
             dns.lookup("example.net", "TXT")
         assert resolver.count == asked
 
@@ -205,7 +231,7 @@ def test_one_message_may_ask_only_so_much() -> None:
     lookup = screening.dns.limited(3)
     for n in range(3):
         assert lookup(f"n{n}.example.net", "TXT") == ()
-    with pytest.raises(module.LookupFailed):
+    with pytest.raises(LookupFailed):
         lookup("n4.example.net", "TXT")
     assert judged(screening, raw).fields.count(b"dkim=") == 8
 
@@ -291,3 +317,52 @@ def test_the_filter_may_say_why() -> None:
     screening.filter = Says("reject", "Gtube pattern")
     reply = judged(screening, SIGNER.sign(LETTER)).reply
     assert str(reply) == "550 5.7.1 Gtube pattern"
+
+
+LIES: dict[str, Zones] = {
+    "line breaks": {
+        "example.net": {"TXT": ["v=spf1 " + "\r\nX-Evil: yes " * 5, "\x00\xff"]},
+        "_dmarc.example.net": {"TXT": ["v=DMARC1; p=\r\n"]},
+        "1.2.0.192.in-addr.arpa": {"PTR": ["a\r\nX-Evil: yes", "x" * 300, ""]},
+    },
+    "long": {
+        "example.net": {"TXT": ["v=spf1 include:" + "x" * 5_000 + " -all"]},
+        "_dmarc.example.net": {"TXT": ["v=DMARC1" * 900]},
+        SIGNER.name: {"TXT": ["v=DKIM1; p=" + "A" * 60_000]},
+    },
+    "macros": {
+        "example.net": {
+            "TXT": ["v=spf1 ip4:999.1.1.1 mx a:%{z} exists:%{ir}.%{v} ~all"],
+            "MX": ["x", "10", "10 ..", "-1 a"],
+        }
+    },
+    "addresses": {"example.net": {"TXT": ["v=spf1 a -all"], "A": ["no address", "::1", "999.9.9.9"]}},
+}
+
+
+@pytest.mark.parametrize("zones", LIES.values(), ids=LIES)
+def test_a_dns_that_lies_gets_nothing_into_the_header(zones: Zones) -> None:
+    verdict = judged(everybody(zones), SIGNER.sign(LETTER))
+    assert b"X-Evil" not in verdict.fields
+    lines = verdict.fields.split(b"\r\n")
+    assert lines.pop() == b""
+    assert all(line.startswith((b"\t", b"Authentication-Results: ", b"X-Junk-Signs: ")) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"DKIM-Signature: v=1; a=rsa-sha256; d=evil.example\x0b\x0c; s=a b; h=from; bh=AA==; b=AA==\r\n",
+        b'DKIM-Signature: v=1; a=rsa-sha256; d=e"; dkim=pass header.d=b.org; s=x; h=from; bh=AA==; b=A=\r\n',
+        "DKIM-Signature: v=1; a=rsa-sha256; d=bücher.example; s=ü; h=from; bh=AA==; b=AA==\r\n".encode(),
+        b"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=x; s=y; b=AA==\r\n" * 60,
+        b"From: <a@b@c>, =?utf-8?q?=0d=0aX-Evil:_yes?= <x@y\r\n",
+    ],
+)
+def test_a_header_that_lies_gets_nothing_into_ours(field: bytes) -> None:
+    verdict = judged(everybody(ZONES), field + LETTER)
+    ours, _, signs = verdict.fields.partition(b"X-Junk-Signs: ")
+    assert ours.count(b"\r\n") == ours.count(b"\r\n\t") + 1
+    assert signs.count(b"\r\n") == 1
+    assert b"X-Evil" not in verdict.fields
+    assert results.claims(ours.partition(b": ")[2].decode())["dkim"] != "pass"

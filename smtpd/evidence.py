@@ -1,0 +1,105 @@
+# mypy: disable-error-code="import-untyped"
+# gevent ships no annotations; this is the rim.
+"""What the DNS and the message itself say about who it is from, asked for side by side within a deadline."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+
+from appliance import logs, offload
+from appliance.mailauth import arc, dkim, dmarc
+from appliance.mailauth.arc import ArcResult
+from appliance.mailauth.dkim import DkimResult
+from appliance.mailauth.dmarc import DmarcResult
+from appliance.mailauth.keys import KeyRecords
+from appliance.mailauth.letter import Letter
+from appliance.mailauth.lookups import Lookup, LookupFailed
+from appliance.mailauth.spf import SpfResult
+from appliance.mime.headers import Headers
+
+CHECKS_S = 20.0  # RFC 7208 4.6.4: at least this for SPF; everything else runs beside it
+POLICY_S = 5.0
+OFFLOAD_BYTES_MIN = 65_536  # larger ones are verified on a native thread, so that others do not wait
+
+logger = logging.getLogger("appliance.smtp")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found out about the author of a message."""
+
+    spf: SpfResult
+    signatures: Sequence[DkimResult]
+    arc: ArcResult
+    dmarc: DmarcResult
+
+
+def gather(
+    letter: Letter,
+    authors: Sequence[str],
+    lookup: Lookup,
+    spf: Callable[[float], SpfResult],
+    *,
+    sample: int,
+) -> Evidence:
+    """Return the evidence. authors: the domains in From. spf: gives the result, at the latest after so many
+    seconds. sample: see `dmarc.evaluate`. Blocks for CHECKS_S and POLICY_S at most; no DNS makes it raise."""
+    names = list(dict.fromkeys((*dkim.key_names(letter), *arc.key_names(letter))))
+    keys = {name: gevent.spawn(_records, lookup, name) for name in names}
+    policies = [gevent.spawn(_policy, domain, lookup) for domain in authors[: dmarc.DOMAINS_MAX]]
+    waiting = gevent.spawn(gevent.joinall, [*keys.values(), *policies], timeout=CHECKS_S)
+    found_spf = spf(CHECKS_S)
+    waiting.join()
+    records = {name: value_of(task, 0, None) for name, task in keys.items()}
+    gevent.killall([*keys.values(), *policies], block=False)
+    signatures, chain = verified(letter, records)
+    with gevent.Timeout(POLICY_S, LookupFailed):
+        policy = dmarc.evaluate(authors, found_spf, signatures, lookup, sample=sample)
+    return Evidence(found_spf, signatures, chain, policy)
+
+
+def authors(headers: Headers) -> list[str]:
+    """Return the domains in From, as readers see them."""
+    return [a.address.rpartition("@")[2] for a in headers.addresses("From") if "@" in a.address]
+
+
+def verified(letter: Letter, records: KeyRecords) -> tuple[list[DkimResult], ArcResult]:
+    """Return what the signatures say."""
+    if letter.size >= OFFLOAD_BYTES_MIN:
+        return offload.run(_verify, letter, records)
+    return _verify(letter, records)
+
+
+def _verify(letter: Letter, records: KeyRecords) -> tuple[list[DkimResult], ArcResult]:
+    return dkim.verify(letter, records), arc.validate(letter, records)
+
+
+def _records(lookup: Lookup, name: str) -> Sequence[str] | None:
+    try:
+        return lookup(name, "TXT")
+    except LookupFailed:
+        return None
+
+
+def _policy(domain: str, lookup: Lookup) -> None:
+    """Ask for what `dmarc.evaluate` will ask for, so that the answer is there by then."""
+    try:
+        dmarc.policy_of(domain, lookup)
+    except LookupFailed:
+        return
+
+
+def value_of(task: Any, timeout_s: float, default: Any) -> Any:
+    """Return a task's value when it has one in time, else the default; what went wrong is logged."""
+    if task is None:
+        return default
+    task.join(timeout_s)
+    if not task.ready():
+        return default
+    if not task.successful():
+        logs.event(logger, "check_error", level=logging.ERROR, exc_info=task.exception)
+        return default
+    return default if isinstance(task.value, gevent.GreenletExit) else task.value
