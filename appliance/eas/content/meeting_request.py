@@ -124,7 +124,7 @@ def _location(text: str, version: str) -> Element:
 
 def _recurrence(rule: Recurrence) -> Element:
     """Return a Recurrence. Source: MS-ASEMAIL 2.2.2.60 Recurrence."""
-    has_calendar = rule.type in (2, 3, 5, 6)
+    has_calendar = rule.type in (1, 2, 3, 5, 6)
     values = (
         (Email.Type, rule.type),
         (Email.Interval, rule.interval),
@@ -134,7 +134,8 @@ def _recurrence(rule: Recurrence) -> Element:
         (Email.DayOfMonth, rule.day_of_month),
         (Email.DayOfWeek, rule.day_of_week),
         (Email.MonthOfYear, rule.month_of_year),
-        (Email2.CalendarType, 0 if has_calendar or rule.type == 1 else None),
+        (Email2.CalendarType, 0 if has_calendar else None),
+        (Email2.IsLeapMonth, 0),  # no calendar with leap months is ever named
         (Email2.FirstDayOfWeek, rule.first_day_of_week),
     )
     return Email.Recurrence([tag(value) for tag, value in values if value is not None])

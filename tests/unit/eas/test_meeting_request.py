@@ -96,6 +96,7 @@ def test_invitation_says_when_where_and_who(phone, inbox):
         ("Interval", "1"),
         ("DayOfWeek", "4"),
         ("CalendarType", "0"),
+        ("IsLeapMonth", "0"),
         ("FirstDayOfWeek", "1"),
     ]
     assert data.text_of(Email.MessageClass) == "IPM.Schedule.Meeting.Request"
