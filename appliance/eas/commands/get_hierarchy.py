@@ -1,15 +1,18 @@
 """GetHierarchy (up to 12.1): the mail folders, without keys or state.
 
-Source: MS-ASCMD 2.2.1.8 GetHierarchy; the answer's root is Folders, there is no GetHierarchy element.
+Source: MS-ASCMD 2.2.1.8 GetHierarchy; the answer's root is Folders, there is no GetHierarchy element;
+2.2.3.186.4 Type (GetHierarchy).
 """
 
 from appliance.eas.context import Context
-from appliance.items.folder import CLASS_OF_TYPE
+from appliance.items.folder import CLASS_OF_TYPE, FolderType
 from appliance.store import folders
 from appliance.wbxml.codepages import FolderHierarchy as Tag
 from appliance.wbxml.element import Element
 
 MAIL = "Email"
+_EARLY_TYPES = {type_: type_ for type_ in FolderType if type_ <= FolderType.OUTBOX}
+"""1 to 6 mean the same as in FolderSync; all other mail folders are plainly a user's (1)."""
 
 
 def handle(context: Context, _request: Element | None) -> Element:
@@ -19,7 +22,7 @@ def handle(context: Context, _request: Element | None) -> Element:
             Tag.Folder(
                 Tag.DisplayName(folder.name),
                 Tag.ServerId(str(folder.id)),
-                Tag.Type(folder.type),
+                Tag.Type(_EARLY_TYPES.get(folder.type, FolderType.USER)),
                 Tag.ParentId(str(folder.parent_id)),
             )
             for folder in folders.list_folders(context.account.id)

@@ -1,8 +1,8 @@
 """A server without sockets: the real store, the real commands, requests as bytes.
 
 `Server` answers ActiveSync requests through `dispatch` exactly as the web edge would, and checks every
-answer against its schema where schemas are at hand. `Phone` speaks for one device, one line per request;
-`Held` is a request that waits.
+answer against the rules of `tests.grammar`, and against Microsoft's schemas where these are at hand.
+`Phone` speaks for one device, one line per request; `Held` is a request that waits.
 """
 
 import threading
@@ -30,6 +30,7 @@ from appliance.store import blobs, folders, messages
 from appliance.wbxml.codec import decode, encode
 from appliance.wbxml.codepages import AirSync, AirSyncBase, FolderHierarchy
 from appliance.wbxml.element import Element, Tag
+from tests.grammar.check import check
 from tests.unit.eas import schema
 
 DOMAIN = "example.test"
@@ -118,9 +119,10 @@ class Server:
     ) -> Element | None:
         """Send a command and return the document of the answer, None when it is empty.
 
-        The answer is checked against the schema of the command.
+        The answer is checked against the rules and the schema of the command.
         """
-        return checked(self.ask(account, request(name, document, **headers)))
+        asked = request(name, document, **headers)
+        return checked(self.ask(account, asked), asked.version)
 
 
 class Held:
@@ -288,12 +290,13 @@ def collections_of(answer: Element | None) -> list[Element]:
     return [] if block is None else block.find_all(AirSync.Collection)
 
 
-def checked(response: Response) -> Element | None:
-    """Return the document of an answer after a look at its schema, None when it is empty."""
+def checked(response: Response, version: str | None = None) -> Element | None:
+    """Return the document of an answer after a look at its form, None when it is empty."""
     assert response.status == 200, response
     if not response.body:
         return None
     document = decode(response.body)
+    check(response.body, version)
     schema.check(document)
     return document
 
