@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from zlib import crc32
 
 from lxml import etree
 
@@ -112,12 +113,15 @@ def mobilesync_document(host: Host, address: str, display_name: str) -> bytes:
     return _document(response)
 
 
-def error_document(error: PoxError, moment: datetime) -> bytes:
-    """Return the document for a refused request; `moment` gives its Time and Id."""
+def error_document(error: PoxError, host: Host, moment: datetime) -> bytes:
+    """Return the document for a refused request; its Id is the same for all answers of one host.
+
+    Source: MS-ASCMD 2.2.3.63 Error (Time with seven decimal places, Id a number for the server).
+    """
     response = _root("Response", ENVELOPE)
     node = _element(response, "Error")
-    node.set("Time", moment.strftime("%H:%M:%S.%f"))
-    node.set("Id", str(moment.second * 1_000_000 + moment.microsecond))
+    node.set("Time", moment.strftime("%H:%M:%S.%f0"))
+    node.set("Id", str(crc32(host.name.encode())))
     _element(node, "ErrorCode", str(error.code))
     _element(node, "Message", error.message)
     _element(node, "DebugData")

@@ -1,7 +1,7 @@
 """Autodiscover: what phones ask, what they are told, and what hostile XML gets."""
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from appliance.autodiscover import (
     parse_host,
     parse_pox,
 )
+from tests.covers import covers
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "autodiscover"
 HOST = Host("mail.example.com")
@@ -133,12 +134,18 @@ def test_any_name_makes_a_document(address: str, name: str) -> None:
     assert found["Url"] == URL
 
 
+@covers("MS-ASCMD_R5698", "MS-ASCMD_R5547", "MS-ASCMD_R5545")
 def test_error_document() -> None:
     moment = datetime(2026, 3, 1, 10, 21, 33, 123456, UTC)
-    document = error_document(PoxError(601, "Provider is not available"), moment)
+    refusal = PoxError(601, "Provider is not available")
+    document = error_document(refusal, HOST, moment)
     root = etree.fromstring(document)
     assert root[0].tag == f"{{{ENVELOPE}}}Response"
-    assert root[0][0].attrib == {"Time": "10:21:33.123456", "Id": "33123456"}
+    assert root[0][0].attrib == {"Time": "10:21:33.1234560", "Id": "3184197375"}
+    later = etree.fromstring(error_document(refusal, HOST, moment + timedelta(seconds=5)))
+    other = etree.fromstring(error_document(refusal, Host("mail.example.org"), moment))
+    assert later[0][0].attrib == {"Time": "10:21:38.1234560", "Id": "3184197375"}, "it names the server"
+    assert other[0][0].get("Id") != "3184197375"
     assert texts(document, ENVELOPE) == {
         "ErrorCode": "601",
         "Message": "Provider is not available",

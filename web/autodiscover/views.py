@@ -27,7 +27,7 @@ def xml() -> flask.Response:
     except HostileXml as error:
         raise BadRequest from error
     except PoxError as error:
-        return flask.Response(autodiscover.error_document(error, datetime.now(UTC)), content_type=XML)
+        return flask.Response(autodiscover.error_document(error, host, datetime.now(UTC)), content_type=XML)
     document = autodiscover.mobilesync_document(host, account.address, account.display_name)
     return flask.Response(document, content_type=XML)
 
@@ -38,12 +38,13 @@ def xml_elsewhere() -> flask.Response:
 
     Source: MS-OXDSCLI 3.1.5.3 (the redirect by plain HTTP).
     """
+    host = _host()
     if not flask.request.is_secure:
-        location = f"https://{_host()}{POX_PATH}"
+        location = f"https://{host}{POX_PATH}"
         return flask.Response(status=302, headers={"Location": location})
     sign_in(basic_credentials(), "autodiscover")
     refusal = PoxError(autodiscover.INVALID_REQUEST, "Invalid Request")
-    return flask.Response(autodiscover.error_document(refusal, datetime.now(UTC)), content_type=XML)
+    return flask.Response(autodiscover.error_document(refusal, host, datetime.now(UTC)), content_type=XML)
 
 
 @blueprint.get(JSON_PATH)

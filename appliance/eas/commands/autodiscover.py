@@ -25,13 +25,14 @@ def answer(request: Request, account: Account, world: World) -> Response:
     name = world.hostname() or (asked.name if asked else "")
     if not name:
         return Response(status=BAD_REQUEST)
+    host = Host(name, asked.port if asked else None)
     try:
         autodiscover.parse_pox(request.body)
     except HostileXml as error:
         logs.event(log, "refused", command=AUTODISCOVER, http=BAD_REQUEST, reason=str(error))
         return Response(status=BAD_REQUEST)
     except PoxError as error:
-        return Response(body=autodiscover.error_document(error, world.clock.now()), content_type=XML)
-    host = Host(name, asked.port if asked else None)
+        refusal = autodiscover.error_document(error, host, world.clock.now())
+        return Response(body=refusal, content_type=XML)
     document = autodiscover.mobilesync_document(host, account.address, account.display_name)
     return Response(body=document, content_type=XML)

@@ -68,7 +68,7 @@ def target(data: bytes) -> None:
         return
     except PoxError as error:
         note("refused", error.code)
-        etree.fromstring(error_document(error, MOMENT))
+        etree.fromstring(error_document(error, HOST, MOMENT))
         return
     note("answered")
     assert request.address
