@@ -11,7 +11,7 @@ from appliance.wbxml.codepages import FolderHierarchy as Tag
 from appliance.wbxml.element import Element
 
 MAIL = "Email"
-_EARLY_TYPES = {type_: type_ for type_ in FolderType if type_ <= FolderType.OUTBOX}
+_EARLY_TYPES: dict[int, int] = {type_: type_ for type_ in FolderType if type_ <= FolderType.OUTBOX}
 """1 to 6 mean the same as in FolderSync; all other mail folders are plainly a user's (1)."""
 
 
