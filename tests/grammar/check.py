@@ -114,9 +114,9 @@ def _count(node: Node, rule: Rule) -> int:
 
 def least(node: Node, rule: Rule, version: str | None) -> int:
     """Return how many children a rule wants in this container at least."""
-    if rule.since or rule.until:
-        is_certain = version is not None and rule.exists_in(version)
-        return rule.least if is_certain else 0
+    is_bound = bool(rule.since or rule.until)
+    if is_bound and (version is None or not rule.exists_in(version)):
+        return 0
     return max(rule.least, int(_is_due(node, rule)))
 
 

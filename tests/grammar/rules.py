@@ -31,7 +31,7 @@ from tests.grammar.values import TYPES
 from tests.requirements.catalogue import expanded
 
 PLACE = Path(__file__).with_name("answers")
-DOCUMENTS = {name: f"MS-AS{name}" for name in ("CMD", "AIRS", "EMAIL", "CON", "PROV", "DTYPE")}
+DOCUMENTS = {name: f"MS-AS{name}" for name in ("CMD", "AIRS", "EMAIL", "CON", "PROV", "DTYPE", "WBXML")}
 COMMON = frozenset(map(str, range(101, 184)))
 CONTAINERS = ("seq", "all")
 _COUNTS = {"1": (1, 1), "?": (0, 1), "*": (0, None), "+": (1, None)}

@@ -15,7 +15,7 @@ from pathlib import Path
 from appliance.accounts import accounts, certificates, pictures
 from appliance.autodiscover import ENVELOPE, MOBILESYNC
 from appliance.devices import policies, wiping
-from appliance.devices.wipe import Scope
+from appliance.devices.wipe import FULL_DELAY, Scope
 from appliance.eas.request import Request
 from appliance.eas.response import Response
 from appliance.eas.versions import OFFERED, at_least, has_command
@@ -50,6 +50,7 @@ from tests.unit.eas import (
     test_folder_commands,
     test_item_operations,
     test_meeting_request,
+    test_meeting_response,
     test_provision,
     test_send_mail,
     test_settings_oof,
@@ -225,6 +226,8 @@ def _mail(phone: Phone) -> None:
     server.file_raw(account, inbox, LATIN)
     for lines in EVENTS:
         server.file_raw(account, inbox, test_meeting_request.mail(test_meeting_request.event(*lines)))
+    counter = test_meeting_response.event("X-MS-OLK-ORIGINALSTART:20260309T080000Z", method="COUNTER")
+    server.file_raw(account, inbox, test_meeting_response.mail(counter, "COUNTER"))
     for options in _bodies(phone):
         phone.prime(inbox, options=options)
     phone.keys[inbox] = "0"
@@ -457,7 +460,17 @@ def _recipients(phone: Phone) -> None:
     good = test_validate_cert.document(test_validate_cert.GOOD, "no certificate", test_validate_cert.ROOT)
     phone.asked("ValidateCert", good)
     phone.asked("ValidateCert", test_validate_cert.document())
-    phone.asked("MeetingResponse", MeetingResponse.MeetingResponse()) if _since(phone, "14.0") else None
+    _invitations(phone)
+
+
+def _invitations(phone: Phone) -> None:
+    meetings, tag = test_meeting_response, MeetingResponse
+    item = meetings.invite(phone, "RRULE:FREQ=WEEKLY;BYDAY=TU", invited=phone.account.address)
+    single = meetings.request(item)
+    instance = meetings.request(item, meetings.ACCEPT, tag.InstanceId(meetings.INSTANCE))
+    phone.asked("MeetingResponse", tag.MeetingResponse(single, instance, meetings.request(999_999)))
+    if _since(phone, "14.0"):
+        phone.asked("MeetingResponse", tag.MeetingResponse())
 
 
 def _sending(phone: Phone) -> None:
@@ -502,6 +515,7 @@ def _provisioning(phone: Phone) -> None:
 def _wiped(phone: Phone, scope: Scope, directive: Tag, ask: Callable[[Element | None], Element]) -> None:
     device = test_provision.device_of(phone)
     wiping.request(device, scope, phone.server.clock.now(), by="test")
+    phone.server.clock.step(FULL_DELAY)
     ask(None)
     ask(Provision.Provision(directive(Provision.Status(2))))
     ask(Provision.Provision(directive(Provision.Status(1))))

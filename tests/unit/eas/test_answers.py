@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 
 from appliance import bus, db
+from appliance.eas.versions import OFFERED
 from tests.covers import covers, covers_each
 from tests.grammar import breaks, check, rules
 from tests.unit.eas.answers import Answer, full_set
@@ -59,6 +60,8 @@ def test_a_rule_is_met_and_cannot_be_broken(seen, rule):
         for what, broken in breaks.broken(answer.root, answer.version, rule, node, parent):
             found = {fault.rule for fault in check.faults(broken, answer.version or None)}
             assert found & {rule, None}, f"{what}: not noticed\n{broken}"
+        for version in filter(lambda version: not rule.exists_in(version), OFFERED):
+            assert rule in {fault.rule for fault in check.faults(answer.root, version)}, f"not in {version}"
         assert faults(answer) == [], "it was not repaired"
 
 
