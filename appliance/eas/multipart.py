@@ -1,5 +1,7 @@
 """Multipart answers: a WBXML document and the binary data it refers to, side by side. Pure.
 
+Deviation: a Part stands behind a Preview, as the schema of MS-ASAIRS has it, not before it, as 2.2.2.9 says.
+
 Source: MS-ASCMD 2.2.1.10.1 (delivery of content), MS-ASHTTP 2.2.2 (the content type).
 """
 

@@ -8,7 +8,9 @@ from appliance.phone.session import PATH, VERSIONS
 from appliance.phone.transport import Answer
 from appliance.wbxml.codec import encode
 from appliance.wbxml.codepages import FolderHierarchy
+from tests.covers import covers
 from tests.e2e.conftest import BEN, MIA, Office
+from tests.grammar.wire import read
 
 OLDEST_FIRST = ",".join(reversed(VERSIONS))
 LETTER = (
@@ -33,17 +35,22 @@ def post(
     return phone.transport.request("POST", f"{PATH}?{query}", headers, body)
 
 
+@covers("MS-ASHTTP_R249", "MS-ASHTTP_R296", "MS-ASHTTP_R459", "MS-ASHTTP_R460", "MS-ASHTTP_R461")
+@covers("MS-ASHTTP_R1201", "MS-ASHTTP_R12011")
 def test_the_offer(office: Office) -> None:
+    assert OLDEST_FIRST == "12.1,14.0,14.1,16.0,16.1"
     found = office.phone(MIA).options()
     assert ",".join(found.versions) == OLDEST_FIRST
     assert {"GetAttachment", "GetHierarchy", "Find", "FolderCreate"} <= set(found.commands)
 
 
+@covers("MS-ASWBXML_R1")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_phone_that_starts_is_told_the_offer(office: Office, version: str) -> None:
     start = encode(FolderHierarchy.FolderSync(FolderHierarchy.SyncKey("0")))
     answer = post(office, "FolderSync", start, version=version, content_type="application/vnd.ms-sync.wbxml")
     assert answer.status == 200
+    assert read(answer.body).tag == "FolderHierarchy:FolderSync"
     assert answer.headers["x-ms-rp"] == answer.headers["ms-asprotocolversions"] == OLDEST_FIRST
 
 

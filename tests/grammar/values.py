@@ -14,6 +14,7 @@ type Value = str | bytes | None
 
 DATE_TIME = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{3}Z")
 COMPACT = re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])([0-5]\d){2}Z")
+ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 RANGE = re.compile(r"(0|[1-9]\d*)-(0|[1-9]\d*)")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 MESSAGE_CLASS = re.compile(
@@ -111,6 +112,8 @@ TYPES: dict[str, tuple[Callable[[Value], bool], Value]] = {
     "byteOrEmpty": (_or_empty(_whole(0, 255)), "256"),
     "unsignedOrEmpty": (_or_empty(_whole(0)), "-1"),
     "string": (_string, b"\x01"),
+    "text": (lambda value: isinstance(value, str), None),
+    "address": (_matches(ADDRESS), "nobody"),
     "mime": (_mime, b"clean text"),
     "base64": (_base64, "*"),
     "base64OrEmpty": (_or_empty(_base64), "*"),
@@ -118,6 +121,7 @@ TYPES: dict[str, tuple[Callable[[Value], bool], Value]] = {
     "dateTime": (_matches(DATE_TIME), "20260302T120000Z"),
     "compact": (_matches(COMPACT), "2026-03-02T12:00:00.000Z"),
     "range": (_range, "5-3"),
+    "rangeTo999": (lambda value: _range(value) and int(str(value).partition("-")[2]) <= 999, "0-1000"),
     "policyKey": (_whole(0, 4_294_967_295), "4294967296"),
     "truncation": (_whole(-1), "-2"),
     "freeBusy": (_matches(re.compile("[0-4]*")), "5"),

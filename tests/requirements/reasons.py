@@ -24,6 +24,7 @@ STATUSES = {
     "not offered": "a feature this product deliberately lacks",
     "later": "belongs to a class of items that comes later",
     "client": "says what a client does, sends or keeps",
+    "deviation": "done otherwise on purpose; the known deviations say where and why",
     "not observable": "nothing a test can see shows it",
     OPEN: "should be shown by a test and is not",
 }

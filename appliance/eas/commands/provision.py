@@ -7,6 +7,10 @@ to start over.
 A device that is to be wiped is told so whatever it asks here. Its acknowledgement is read in any order: some
 iOS versions put the Status before RemoteWipe instead of inside.
 
+Deviation: a device that says it has wiped itself hears a Status alone, without the directive that MS-ASPROV
+3.2.5.1.2.2 repeats: it must not begin again. A PolicyType nobody knows is named again in the answer that
+refuses it, so that the device knows what was refused.
+
 Source: MS-ASPROV 3.2.5.1 Provision Command, 2.2.2 Elements.
 """
 

@@ -64,7 +64,7 @@ XML_NAMES = {ENVELOPE: "Autodiscover", MOBILESYNC: "MobileSync"}
 JPEG = b"\xff\xd8\xff" + b"picture" * 20 + b"\xff\xd9"
 DAY = timedelta(days=1)
 LETTER = (
-    b'From: "Jo B" <jo@partner.example>\r\nSender: office@partner.example\r\nTo: anna@example.test\r\n'
+    b'From: "Jo B" <jo@partner.example>\r\nSender: office@partner.example\r\nTo: Anna <anna@example.test>\r\n'
     b"Cc: bert@example.test\r\nReply-To: desk@partner.example\r\nSubject: contract\r\n"
     b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n"
     b"--m\r\nContent-Type: multipart/related; boundary=r\r\n\r\n"
@@ -92,6 +92,16 @@ EVENTS = (
     ("RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=2TU",),
     ("RECURRENCE-ID;TZID=Europe/Berlin:20260310T090000",),
 )
+REPORTS = tuple(
+    f"Subject: {subject}\r\nContent-Type: multipart/report; report-type={kind}; boundary=r\r\n\r\n"
+    f"--r\r\nContent-Type: message/{kind}\r\n\r\n{said}\r\n--r--\r\n".encode()
+    for subject, kind, said in (
+        ("failed", "delivery-status", "Action: failed"),
+        ("delivered", "delivery-status", "Action: delivered"),
+        ("delayed", "delivery-status", "Action: delayed"),
+        ("read", "disposition-notification", "Disposition: manual-action; displayed"),
+    )
+)
 FLAG = Email.Flag(
     Tasks.Subject("call back"),
     Email.Status(2),
@@ -117,6 +127,7 @@ class Answer:
     version: str
     root: Node
     body: bytes
+    parts: int
 
 
 @dataclass
@@ -128,18 +139,18 @@ class Recorder(Server):
     def ask(self, account: Account, request: Request) -> Response:
         response = super().ask(account, request)
         if response.status == 200 and response.body and response.content_type != "application/octet-stream":
-            body = document_of(response)
+            body, parts = document_of(response)
             root = read_xml(body, XML_NAMES) if request.command == "Autodiscover" else read(body)
-            self.answers.append(Answer(request.command, request.version, root, body))
+            self.answers.append(Answer(request.command, request.version, root, body, parts))
         return response
 
 
-def document_of(response: Response) -> bytes:
-    """Return the document of an answer, without the parts beside it."""
+def document_of(response: Response) -> tuple[bytes, int]:
+    """Return the document of an answer and the number of parts beside it."""
     if "multipart" not in response.content_type:
-        return response.body
-    offset, length = struct.unpack_from("<ii", response.body, 4)
-    return response.body[offset : offset + length]
+        return response.body, 0
+    count, offset, length = struct.unpack_from("<iii", response.body)
+    return response.body[offset : offset + length], count - 1
 
 
 def full_set(data_dir: Path) -> list[Answer]:
@@ -223,7 +234,8 @@ def _bodies(phone: Phone) -> list[Element]:
 def _mail(phone: Phone) -> None:
     server, account, inbox = phone.server, phone.account, phone.folder(FolderType.INBOX)
     letter = server.file_raw(account, inbox, LETTER)
-    server.file_raw(account, inbox, LATIN)
+    for raw in (LATIN, *REPORTS):
+        server.file_raw(account, inbox, raw)
     for lines in EVENTS:
         server.file_raw(account, inbox, test_meeting_request.mail(test_meeting_request.event(*lines)))
     counter = test_meeting_response.event("X-MS-OLK-ORIGINALSTART:20260309T080000Z", method="COUNTER")

@@ -56,6 +56,17 @@ def test_no_part_without_asking_or_before_14_1(phone, inbox):
     assert data.find(AirSyncBase.Body) is not None
 
 
+@covers("MS-ASAIRS_R1023", "MS-ASAIRS_R1024", "MS-ASAIRS_R1000924")
+@pytest.mark.parametrize("version", ["14.1", "16.0", "16.1"])
+def test_all_or_none_is_known_since_there_are_parts(phone, inbox, version):
+    other = Phone(phone.server, phone.account, "device2", version)
+    cut, none = (
+        seen(other, inbox, part_preference(size=8, all_or_none=all_or_none)).require(AirSyncBase.BodyPart)
+        for all_or_none in (False, True)
+    )
+    assert (cut.text_of(AirSyncBase.Data), none.find(AirSyncBase.Data)) == ("<p>new w", None)
+
+
 @covers("MS-ASAIRS_R282", "MS-ASAIRS_R188", "MS-ASAIRS_R63")
 def test_part_is_cut_or_left_out(phone, inbox):
     part = seen(phone, inbox, part_preference(size=8)).require(AirSyncBase.BodyPart)

@@ -228,6 +228,7 @@ def split(body):
 
 @covers("MS-ASCMD_R2302", "MS-ASAIRS_R176", "MS-ASCMD_R236", "MS-ASCMD_R5505", "MS-ASCMD_R5509")
 @covers("MS-ASCMD_R5510", "MS-ASCMD_R5512", "MS-ASCMD_R5517", "MS-ASCMD_R5518")
+@covers("MS-ASCMD_R5506", "MS-ASCMD_R5511", "MS-ASCMD_R5513")
 def test_data_travels_beside_the_document(phone, inbox, item):
     asked = Tag.ItemOperations(
         attachment(f"{item}:2"),
