@@ -46,7 +46,9 @@ from tests.fakes.pki import NOW, authority, issue, person
 from tests.grammar.wire import Node, read, read_xml
 from tests.unit.eas import (
     test_autodiscover,
+    test_conversations,
     test_drafts,
+    test_email_properties,
     test_folder_commands,
     test_item_operations,
     test_meeting_request,
@@ -234,7 +236,9 @@ def _bodies(phone: Phone) -> list[Element]:
 def _mail(phone: Phone) -> None:
     server, account, inbox = phone.server, phone.account, phone.folder(FolderType.INBOX)
     letter = server.file_raw(account, inbox, LETTER)
-    for raw in (LATIN, *REPORTS):
+    call = test_email_properties.voice(test_email_properties.CALL, ("new.wav", ""))
+    test_conversations.arrive(phone, b"To: other@example.net\r\nSubject: a blind copy\r\n\r\n")
+    for raw in (LATIN, *REPORTS, call.encode()):
         server.file_raw(account, inbox, raw)
     for lines in EVENTS:
         server.file_raw(account, inbox, test_meeting_request.mail(test_meeting_request.event(*lines)))

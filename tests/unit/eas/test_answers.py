@@ -228,6 +228,19 @@ def test_reports_say_what_they_report(answers):
     assert {name for name in classes if name.startswith("REPORT")} == reports
 
 
+@covers("MS-ASEMAIL_R802", "MS-ASEMAIL_R878")
+def test_only_voice_mail_says_who_called_and_how_long(answers):
+    voice = ("Email2:UmCallerID", "Email2:UmAttDuration", "Email2:UmAttOrder")
+    classes = {
+        next((child.value for child in node.children if child.tag == "Email:MessageClass"), None)
+        for node in nodes(
+            answers, "AirSync:ApplicationData", "ItemOperations:Properties", "Search:Properties"
+        )
+        if any(below.tag in voice for below in node.walk())
+    }
+    assert classes == {"IPM.Note.Microsoft.Voicemail.UM.CA"}
+
+
 @covers("MS-ASPROV_R966", "MS-ASPROV_R971")
 @pytest.mark.parametrize("version", OFFERED)
 def test_a_policy_is_of_the_type_of_wbxml_in_every_version(answers, version):
