@@ -18,6 +18,7 @@ from tests.unit.eas.answers import Answer, full_set
 
 PLACES = 2
 """How many places of a rule are broken: the smallest answers there are."""
+ITEMS = ("AirSync:ApplicationData", "ItemOperations:Properties", "Search:Properties")
 ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 
@@ -189,8 +190,7 @@ def test_a_whole_mail_has_its_conversation_and_its_code_page(answers):
         (answer.version, {child.tag for child in node.children})
         for answer in answers
         for node in answer.root.walk()
-        if node.tag in ("AirSync:ApplicationData", "ItemOperations:Properties", "Search:Properties")
-        and any(child.tag == "Email:From" for child in node.children)
+        if node.tag in ITEMS and any(child.tag == "Email:From" for child in node.children)
     ]
     assert len(whole) > 100
     for version, tags in whole:
