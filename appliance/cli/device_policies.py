@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from appliance import db
-from appliance.accounts import accounts
+from appliance.accounts import accounts, groups
 from appliance.cli import show
 from appliance.cli.devices import device as device
 from appliance.cli.place import Place, placed
@@ -90,11 +90,19 @@ def policy_set(
 @click.argument("name")
 @placed
 def policy_assign(place: Place, address: str, name: str) -> None:
-    """Give an account a policy: its NAME, `none`, or `default` for whatever is the default."""
+    """Give an account or the members of a group a policy: its NAME, `none`, or `default` for the default.
+
+    An account's own comes before its group's.
+    """
+    wanted = None if name == "default" else name
     with place.opened():
         with db.connection():
-            account = accounts.require(address)
-        policies.assign(account.id, None if name == "default" else name)
+            account = accounts.by_address(address)
+            group = groups.require(address) if account is None else None
+        if group is not None:
+            policies.assign_group(group.id, wanted)
+        elif account is not None:
+            policies.assign(account.id, wanted)
 
 
 @policy.command("default")

@@ -680,6 +680,13 @@ class AccountPolicy(Base):
     policy_id = peewee.BigIntegerField()  # 0: none at all
 
 
+class GroupPolicy(Base):
+    """The policy of the phones of a group's members, but for those with one of their own."""
+
+    group = peewee.ForeignKeyField(MailGroup, primary_key=True, on_delete="CASCADE")
+    policy_id = peewee.BigIntegerField()  # 0: none at all
+
+
 class DeviceRule(Base):
     """Which phones may come in, asked in the order of `id`. See `devices.access`."""
 
@@ -868,6 +875,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     MeetingAnswer,
     DevicePolicy,
     AccountPolicy,
+    GroupPolicy,
     DeviceRule,
     DeviceTrace,
     SendingCount,

@@ -1,8 +1,11 @@
-"""Device policies: named, versioned, given to an account or to everybody; which one is in force.
+"""Device policies: named, versioned, given to an account, a group or everybody; which one is in force.
 
 What the values mean is `policy_values`; how they are told to a phone is `eas.policy`. A phone's key stands
 for the revision (policy and version) it has applied, so a change or another assignment needs no list of
 phones: the key of each is stale the moment its revision is no longer the one in force.
+
+An account's own comes first, then that of a group it is itself a member of (of several the first by address;
+members of groups within the group do not count), then the default.
 """
 
 import json
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from appliance import db
-from appliance.db.tables import AccountPolicy
+from appliance.db.tables import AccountPolicy, GroupPolicy
 from appliance.db.tables import DevicePolicy as Row
 from appliance.devices.policy_values import Value, validated
 from appliance.errors import Conflict, InvalidInput, NotFound
@@ -52,6 +55,9 @@ _COLUMNS = (
 _IN_FORCE = Statement(
     f"SELECT {_COLUMNS} FROM device_policy p WHERE p.id = COALESCE("
     "(SELECT policy_id FROM account_policy WHERE account_id = ?),"
+    " (SELECT gp.policy_id FROM group_policy gp JOIN mail_group g ON g.id = gp.group_id"
+    " JOIN mail_group_member m ON m.group_id = g.id JOIN address a ON a.address = m.address"
+    " WHERE a.account_id = ? ORDER BY g.address LIMIT 1),"
     " (SELECT id FROM device_policy WHERE is_default))"
 )
 _EVERY = Statement(f"SELECT {_COLUMNS} FROM device_policy p ORDER BY p.name")
@@ -59,7 +65,7 @@ _EVERY = Statement(f"SELECT {_COLUMNS} FROM device_policy p ORDER BY p.name")
 
 def in_force(account_id: int) -> Policy:
     """Return the policy of an account's phones, NONE when there is none. Needs `db.connection()`."""
-    rows = _IN_FORCE.rows(account_id)
+    rows = _IN_FORCE.rows(account_id, account_id)
     return _policy(rows[0]) if rows else NONE
 
 
@@ -122,6 +128,17 @@ def assign(account_id: int, name: str | None) -> None:
 
 
 @db.transaction
+def assign_group(group_id: int, name: str | None) -> None:
+    """Give the members of a group a policy, "none" for none at all; None takes it back. Raises NotFound."""
+    if name is None:
+        GroupPolicy.delete().where(GroupPolicy.group == group_id).execute()
+        return
+    GroupPolicy.insert(group=group_id, policy_id=get(name).id).on_conflict(
+        conflict_target=[GroupPolicy.group], preserve=[GroupPolicy.policy_id]
+    ).execute()
+
+
+@db.transaction
 def make_default(name: str) -> None:
     """Give a policy to every account without one of its own; "none" for no policy. Raises NotFound."""
     chosen = get(name).id
@@ -133,7 +150,8 @@ def make_default(name: str) -> None:
 def delete(name: str) -> None:
     """Remove a policy that nobody has; raises NotFound, Conflict."""
     found = get(name)
-    if found.is_default or AccountPolicy.select().where(AccountPolicy.policy_id == found.id).exists():
+    given = (table.select().where(table.policy_id == found.id) for table in (AccountPolicy, GroupPolicy))
+    if found.is_default or any(query.exists() for query in given):
         raise Conflict(f"the policy {name!r} is in use; assign another one first")
     if not Row.delete().where(Row.id == found.id).execute():
         raise NotFound(f"{name!r} cannot be removed")

@@ -8,6 +8,7 @@ import base64
 import gzip
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,8 @@ from appliance.phone.query import plain
 from appliance.wbxml.codec import decode, encode
 from appliance.wbxml.codepages import (
     AirSync,
+    ComposeMail,
+    Email,
     FolderHierarchy,
     GetItemEstimate,
     ItemOperations,
@@ -295,6 +298,70 @@ def test_clients_that_disappear_leave_nothing_behind(
         sock.close()
     status, _, _ = speak(office, request("", method="OPTIONS", query=""))
     assert status == 200
+
+
+def cut_off(office: Office, raw: bytes) -> None:
+    """Send a whole request again and again and go away, a little later each time, with a reset."""
+    for number in range(10):
+        with socket.create_connection(("127.0.0.1", office.appliance.ports["http"]), ANSWER_S) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(raw)
+            time.sleep(number * 0.01)
+
+
+def test_a_message_whose_sender_does_not_wait_is_sent_once(
+    office: Office, watcher: Waiting, policy_key: str
+) -> None:
+    message = f"From: {MIA}\r\nTo: {MIA}\r\nSubject: impatient\r\n\r\nonce\r\n".encode()
+    document = ComposeMail.SendMail(
+        ComposeMail.ClientId("impatient"), ComposeMail.SaveInSentItems(), ComposeMail.Mime(message)
+    )
+    raw = request("SendMail", encode(document)).replace(b"POLICY", policy_key.encode())
+    cut_off(office, raw)
+    status, _, answer = speak(office, raw)
+    assert status == 200
+    assert not answer or decode(answer).require(ComposeMail.Status).text == "118"
+    phone, inbox = office.ready_phone(MIA, device_id="afterwards")
+    sent = phone.mailbox.of_type("5")
+    assert sent is not None
+    phone.sync(sent.id)
+    for folder in (inbox, sent.id):
+        items = phone.mailbox.collection(folder).items.values()
+        assert [item["Subject"] for item in items].count("impatient") == 1
+
+
+def test_a_sync_whose_answer_nobody_reads_is_repeated_and_done_once(
+    office: Office, watcher: Waiting, policy_key: str
+) -> None:
+    office.deliver(LETTER.replace(b"still here", b"half read"), MIA)
+    _, inbox = office.ready_phone(MIA)
+
+    def sync_with(key: str, *commands: Element) -> Element:
+        collection = AirSync.Collection(
+            AirSync.SyncKey(key),
+            AirSync.CollectionId(inbox),
+            AirSync.Commands(list(commands)) if commands else None,
+        )
+        return AirSync.Sync(AirSync.Collections(collection))
+
+    def key_of(answer: Element) -> str:
+        return answer.require(AirSync.Collections).require(AirSync.Collection).text_of(AirSync.SyncKey, "")
+
+    key = key_of(ask(office, policy_key, "Sync", encode(sync_with("0"))))
+    told = ask(office, policy_key, "Sync", encode(sync_with(key)))
+    added = (
+        told.require(AirSync.Collections).require(AirSync.Collection).require(AirSync.Commands).children[0]
+    )
+    server_id = added.text_of(AirSync.ServerId, "")
+    data = AirSync.ApplicationData(Email.Read(1))
+    change = encode(sync_with(key_of(told), AirSync.Change(AirSync.ServerId(server_id), data)))
+    cut_off(office, request("Sync", change).replace(b"POLICY", policy_key.encode()))
+    first = ask(office, policy_key, "Sync", change)
+    assert ask(office, policy_key, "Sync", change) == first, "the same request gets the same answer"
+    collection = first.require(AirSync.Collections).require(AirSync.Collection)
+    assert collection.text_of(AirSync.Status) == "1"
+    other, inbox = office.ready_phone(MIA, device_id="looks")
+    assert other.mailbox.collection(inbox).items[server_id]["Read"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,26 @@ def test_policies_are_made_changed_and_assigned(ready: Cli) -> None:
     assert ready.ok("device", "policy", "list", "--json").json == []
 
 
+def test_a_policy_of_a_group(ready: Cli) -> None:
+    meet(ready)
+    for name in ("office", "field"):
+        ready.ok("device", "policy", "set", name, "AllowCamera=0")
+    ready.ok("group", "add", "all@example.com")
+    ready.ok("group", "add-member", "all@example.com", ANNA)
+    ready.ok("device", "policy", "default", "office")
+    ready.ok("device", "policy", "assign", "all@example.com", "field")
+    assert shown(ready)["policy"] == "field"
+    assert ready("device", "policy", "delete", "field").status == 1
+    ready.ok("device", "policy", "assign", "all@example.com", "none")
+    assert shown(ready)["policy"] == "none"
+    ready.ok("device", "policy", "assign", ANNA, "office")
+    assert shown(ready)["policy"] == "office", "its own comes first"
+    ready.ok("device", "policy", "assign", ANNA, "default")
+    ready.ok("device", "policy", "assign", "all@example.com", "default")
+    assert shown(ready)["policy"] == "office", "the default"
+    assert ready("device", "policy", "assign", "nobody@example.com", "office").status == 1
+
+
 def test_rules(ready: Cli) -> None:
     number = ready.ok("device", "rule", "add", "block", "os", "Android 4*").out.strip()
     ready.ok("device", "rule", "default", "quarantine")
