@@ -64,6 +64,7 @@ def message_deletions(place: Place, address: str, as_json: bool) -> None:
                     "device": names.get(each.device, "forgotten"),
                     "folder": each.folder_name,
                     "messages": each.messages,
+                    "told": each.is_told,
                 }
                 for each in mass_deletions.list_deletions(account.id)
             ]
@@ -80,7 +81,10 @@ def message_deletions(place: Place, address: str, as_json: bool) -> None:
 @show.as_json
 @placed
 def message_restore(place: Place, address: str, deletion: int | None, as_json: bool) -> None:
-    """Put back what a device deleted by the dozen: the latest such deletion, or the one of that number."""
+    """Put back what a device deleted by the dozen: the deletion of that number.
+
+    Without one, the latest of those that administrators were told of, or the latest of all.
+    """
     with place.opened():
         restored = mass_deletions.restore(_account(address).id, deletion)
     if as_json:

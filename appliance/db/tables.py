@@ -453,13 +453,17 @@ class Tombstone(Base):
 
 
 class MassDeletion(Base):
-    """Many messages that one device deleted at once. See `store.mass_deletions`."""
+    """Messages that one device deleted from one folder in one go. See `devices.mass_deletions`."""
 
     id = IdField()
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
     device = peewee.BigIntegerField()
     folder_name = peewee.TextField()
-    deleted_at = UtcField(index=True)
+    deleted_at = UtcField(index=True)  # when it began
+    folder = peewee.BigIntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
+    folder_total = peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])  # before it began
+    continued_at = UtcField(null=True)  # the last exchange of it
+    is_told = peewee.BooleanField(default=False, constraints=[peewee.SQL("DEFAULT FALSE")])
 
 
 class DeletedItem(Base):

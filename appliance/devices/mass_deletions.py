@@ -1,8 +1,12 @@
 """The guard against a device that deletes half a folder at once: done as asked, but it can be taken back.
 
-A phone that has lost its mind, or its state, deletes everywhere what it no longer sees. Nobody can tell that
-from a user who cleans up, so the deletion is carried out; what the messages were is kept for KEPT, and the
-administrators are told how to put them back. Emptying Deleted Items is everyday business: kept, but no news.
+A phone that has lost its mind, or its state, deletes everywhere what it no longer sees. Nobody can tell
+that from a user who cleans up, so the deletion is carried out; what the messages were is kept for KEPT, and
+the administrators are told how to put them back. Emptying Deleted Items is everyday business: kept, but no
+news.
+
+A phone deletes in exchanges of a few dozen. Whatever is deleted by the dozen is therefore kept, exchanges
+that follow one another are one deletion, and what counts is how much of the folder that was in the end.
 
 The messages count for nobody's quota meanwhile. Putting back makes new messages: phones get them as such.
 """
@@ -12,6 +16,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from appliance import db, logs
 from appliance.db.tables import Account, DeletedItem, Item, MassDeletion
@@ -26,24 +31,25 @@ from appliance.store import blobs, folders, messages, modseq
 from appliance.store.rows import flag_from_json
 
 log = logging.getLogger("appliance.devices")
-MASS_DELETIONS = counter(
-    "appliance_device_mass_deletions_total", "Exchanges in which a device deleted very much."
-)
+MASS_DELETIONS = counter("appliance_device_mass_deletions_total", "Deletions of very much by one device.")
 
-NUMBER_MIN = 20  # messages in one exchange: more than this ...
-SHARE_MIN = 0.3  # ... and more than this part of the folder
+NUMBER_MIN = 20  # messages in one deletion: more than this ...
+SHARE_MIN = 0.3  # ... and more than this part of the folder is told
+BEGINS_WITH = 10  # messages in one exchange; fewer begin no deletion, but may go on with one
+GOES_ON_WITHIN = timedelta(minutes=10)  # between two exchanges
 KEPT = timedelta(days=30)
 AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A deletion that is about to happen, and the news of it."""
+    """What is about to be deleted, and the news of it when it has become very much."""
 
     account_id: int
     device: int
     folder: Folder
     item_ids: tuple[int, ...]
+    is_much: bool
     notices: tuple[Notice, ...]
     now: datetime
 
@@ -57,23 +63,29 @@ class Deletion:
     folder_name: str
     deleted_at: datetime
     messages: int
+    is_told: bool
 
 
 def guard(
     account_id: int, device: int, folder_id: int, item_ids: Iterable[int], now: datetime
 ) -> Guarded | None:
-    """Return what `keep` needs when so many deletions are too many, else None. Not for transactions."""
+    """Return what `keep` needs of deletions by the dozen, None for a few. Not for transactions."""
     ids = tuple(item_ids)
-    if len(ids) <= NUMBER_MIN:
+    if not ids:
         return None
     with db.connection():
         folder = folders.get(account_id, folder_id)
         here = Item.select(Item.id).where((Item.folder == folder_id) & (Item.account == account_id))
         ids = tuple(row[0] for row in here.where(Item.id.in_(ids)).tuples())
-    if len(ids) <= NUMBER_MIN or len(ids) <= SHARE_MIN * folder.total:
+        going_on = _going_on(account_id, device, folder_id, now)
+        before = 0 if going_on is None else _count(going_on.id)
+    if not ids or (going_on is None and len(ids) < BEGINS_WITH):
         return None
-    news = () if folder.type == FolderType.DELETED else tuple(_news(account_id, folder, len(ids), now))
-    return Guarded(account_id, device, folder, ids, news, now)
+    number, total = before + len(ids), folder.total if going_on is None else going_on.folder_total
+    is_much = number > NUMBER_MIN and number > SHARE_MIN * total
+    is_news = is_much and not (going_on and going_on.is_told) and folder.type != FolderType.DELETED
+    news = tuple(_news(account_id, folder.name, number, total, now)) if is_news else ()
+    return Guarded(account_id, device, folder, ids, is_much, news, now)
 
 
 @db.transaction
@@ -83,18 +95,38 @@ def keep(guarded: Guarded) -> None:
     columns = (Item.id, Item.blob, Item.received_at, Item.is_read, Item.flag, Item.categories)
     here = (Item.folder == guarded.folder.id) & (Item.account == guarded.account_id)
     rows = list(Item.select(*columns).where(here & Item.id.in_(guarded.item_ids)).tuples())
-    deletion = MassDeletion.create(
-        account=guarded.account_id,
-        device=guarded.device,
-        folder_name=guarded.folder.name,
-        deleted_at=guarded.now,
-    )
+    deletion = _going_on(guarded.account_id, guarded.device, guarded.folder.id, guarded.now)
+    if deletion is None:
+        deletion = MassDeletion.create(
+            account=guarded.account_id,
+            device=guarded.device,
+            folder=guarded.folder.id,
+            folder_name=guarded.folder.name,
+            folder_total=guarded.folder.total,
+            deleted_at=guarded.now,
+        )
+    was_told = deletion.is_told
+    MassDeletion.update(continued_at=guarded.now, is_told=was_told or guarded.is_much).where(
+        MassDeletion.id == deletion.id
+    ).execute()
     of = DeletedItem
     fields = (of.deletion, of.folder, of.item, of.blob, of.received_at, of.is_read, of.flag, of.categories)
     of.insert_many([(deletion.id, guarded.folder.id, *row) for row in rows], fields=fields).execute()
-    for notice in guarded.notices:
-        notices.file(notice)
-    db.after_commit(_tell, guarded, int(deletion.id))
+    if guarded.is_much and not was_told:
+        for notice in guarded.notices:
+            notices.file(notice)
+        db.after_commit(_tell, guarded, int(deletion.id))
+
+
+def _going_on(account_id: int, device: int, folder_id: int, now: datetime) -> Any:
+    """Return the row of the deletion that further ones of a device in a folder belong to; None for none."""
+    is_one = (MassDeletion.account == account_id) & (MassDeletion.device == device)
+    is_one &= (MassDeletion.folder == folder_id) & (MassDeletion.continued_at > now - GOES_ON_WITHIN)
+    return MassDeletion.select().where(is_one).order_by(MassDeletion.id.desc()).first()
+
+
+def _count(deletion: int) -> int:
+    return int(DeletedItem.select().where(DeletedItem.deletion == deletion).count())
 
 
 def list_deletions(account_id: int) -> list[Deletion]:
@@ -106,23 +138,26 @@ def list_deletions(account_id: int) -> list[Deletion]:
             row.device,
             row.folder_name,
             row.deleted_at,
-            DeletedItem.select().where(DeletedItem.deletion == row.id).count(),
+            _count(row.id),
+            bool(row.is_told),
         )
         for row in query
     ]
 
 
 def restore(account_id: int, deletion: int | None = None) -> int:
-    """Put the messages of a deletion, or of the latest one, back where they were; return how many.
+    """Put the messages of a deletion back where they were; return how many.
 
-    One that lies in Deleted Items is moved back. Where the folder is gone they come into the Inbox. Going on
-    after an interruption puts nothing back twice. Raises NotFound, QuotaExceeded.
+    deletion: its number; None for the latest that administrators were told of, else the latest. A message
+    that lies in Deleted Items is moved back. Where the folder is gone they come into the Inbox. Going on after
+    an interruption puts nothing back twice. Raises NotFound, QuotaExceeded.
     """
     with db.connection():
-        known = [each.id for each in list_deletions(account_id)]
-    if not known or (deletion is not None and deletion not in known):
+        known = list_deletions(account_id)
+    known.sort(key=lambda each: (each.is_told, each.id), reverse=True)
+    wanted = next((each.id for each in known if deletion in (None, each.id)), None)
+    if wanted is None:
         raise NotFound("there is nothing that could be put back")
-    wanted = known[0] if deletion is None else deletion
     restored = 0
     for row_id, digest in _rows(wanted):
         with db.connection():
@@ -215,14 +250,14 @@ def _forget(deletion: int) -> None:
         MassDeletion.delete().where(MassDeletion.id == deletion).execute()
 
 
-def _news(account_id: int, folder: Folder, number: int, now: datetime) -> Iterator[Notice]:
+def _news(account_id: int, folder: str, number: int, total: int, now: datetime) -> Iterator[Notice]:
     with db.connection():
         address = Account.select(Account.address).where(Account.id == account_id).tuples().get()[0]
         is_told = Account.is_admin & Account.is_enabled
         admins = [row[0] for row in Account.select(Account.id).where(is_told).tuples()]
     text = (
-        f"A device of {address} has deleted {number} of the {folder.total} messages in the folder"
-        f" {folder.name} at once. If nobody meant to, they can be put back within {KEPT.days} days:\n\n"
+        f"A device of {address} has deleted {number} of the {total} messages in the folder"
+        f" {folder} at once. If nobody meant to, they can be put back within {KEPT.days} days:\n\n"
         f"    appliance message restore {address}\n"
     )
     for admin in admins:

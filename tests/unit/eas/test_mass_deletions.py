@@ -77,17 +77,43 @@ def test_what_was_deleted_by_the_dozen_comes_back(phone, inbox, as_moves):
     assert (rows(MassDeletion), rows(DeletedItem)) == (0, 0)
 
 
-@pytest.mark.parametrize(("total", "deleted"), [(20, 20), (80, 24), (200, 60)])
-def test_cleaning_up_is_no_mass_deletion(phone, inbox, total, deleted):
+@pytest.mark.parametrize(
+    ("total", "deleted", "kept"), [(20, 20, 20), (80, 24, 24), (200, 60, 60), (30, 9, 0)]
+)
+def test_cleaning_up_is_no_news(phone, inbox, total, deleted, kept):
+    admin = accounts.create("olga@example.test", "a long enough password", is_admin=True)
     ids = fill(phone, inbox, total)
     delete(phone, inbox, ids[:deleted], as_moves=False)
-    assert rows(MassDeletion) == 0
+    assert phone.server.listed(admin, phone.server.folder(admin, FolderType.INBOX)) == []
+    assert rows(DeletedItem) == kept
+    with db.connection():
+        assert not any(each.is_told for each in mass_deletions.list_deletions(phone.account.id))
+
+
+def test_exchanges_that_follow_one_another_are_one_deletion(phone, inbox):
+    """However a phone cuts it into pieces; what it deletes much later is another one."""
+    admin = accounts.create("olga@example.test", "a long enough password", is_admin=True)
+    ids = fill(phone, inbox, 100)
+    for first in range(0, 60, 12):
+        delete(phone, inbox, ids[first : first + 12], as_moves=False)
+        phone.server.clock.step(timedelta(minutes=2))
+    delete(phone, inbox, ids[60:62], as_moves=False)
+    (notice,) = phone.server.listed(admin, phone.server.folder(admin, FolderType.INBOX))
+    with db.connection():
+        assert "deleted 36 of the 100 messages" in messages.raw(notice).decode()
+    phone.server.clock.step(mass_deletions.GOES_ON_WITHIN)
+    delete(phone, inbox, ids[62:74], as_moves=False)
+    with db.connection():
+        found = mass_deletions.list_deletions(phone.account.id)
+    assert [(each.messages, each.is_told) for each in found] == [(12, False), (62, True)]
+    assert mass_deletions.restore(phone.account.id) == 62, "the one that was told of, not the latest"
+    assert mass_deletions.restore(phone.account.id) == 12
 
 
 def test_ids_that_are_not_there_do_not_count(phone, inbox):
     ids = fill(phone, inbox, 25)
     commands = [AirSync.Delete(AirSync.ServerId(each)) for each in ["x", *map(str, range(900, 930))]]
-    commands += [AirSync.Delete(AirSync.ServerId(str(each))) for each in ids[:15]]
+    commands += [AirSync.Delete(AirSync.ServerId(str(each))) for each in ids[:9]]
     phone.sync(inbox, commands=commands)
     assert rows(MassDeletion) == 0
 

@@ -1,4 +1,4 @@
-"""Add policies that hold for the members of a group."""
+"""Add policies of groups, and what joins exchanges into one deletion."""
 
 from typing import Any
 
