@@ -149,8 +149,8 @@ def restore(account_id: int, deletion: int | None = None) -> int:
     """Put the messages of a deletion back where they were; return how many.
 
     deletion: its number; None for the latest that administrators were told of, else the latest. A message
-    that lies in Deleted Items is moved back. Where the folder is gone they come into the Inbox. Going on after
-    an interruption puts nothing back twice. Raises NotFound, QuotaExceeded.
+    that lies in Deleted Items is moved back. Where the folder is gone they come into the Inbox. Going on
+    after an interruption puts nothing back twice. Raises NotFound, QuotaExceeded.
     """
     with db.connection():
         known = list_deletions(account_id)
