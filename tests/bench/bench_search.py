@@ -133,12 +133,12 @@ class Office:
             type_ = FolderType.SENT if batch % 50 == 0 else FolderType.INBOX
             self.file(account, type_, self.prepared(AT_ONCE))
 
-    def timed(self, name: str, document: Element) -> float:
-        """Return the seconds a phone waits for a command."""
+    def timed(self, name: str, document: Element) -> tuple[float, float]:
+        """Return the seconds a phone waits for a command, and those of the processor in them."""
         asked = request(name, document)
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         response = self.server.ask(self.anna, asked)
-        spent = time.perf_counter() - began
+        spent = time.perf_counter() - began, time.process_time() - worked
         assert response.status == 200
         return spent
 
@@ -180,22 +180,29 @@ def _index_bytes() -> int:
 
 def _searches(office: Office) -> Iterator[Row]:
     for name, document in (("Search", _search), ("Find", _find)):
-        everything: list[float] = []
+        everything: list[tuple[float, float]] = []
         for what, texts in queries(office.writer).items():
             spent = [office.timed(name, document(text)) for text in _repeated(texts)]
             everything += spent
-            yield Row(name, what, spread_ms(spent))
-        aim = "under" if percentile(everything, 0.99) < AIM_S else "OVER"
-        yield Row(name, "all of these", spread_ms(everything), f"{aim} the aim of {AIM_S * 1000:.0f} ms")
+            yield Row(name, what, *_spread(spent))
+        waited, worked = _spread(everything)
+        aim = "under" if percentile([each[0] for each in everything], 0.99) < AIM_S else "OVER"
+        yield Row(name, "all of these", waited, f"{worked}; {aim} the aim of {AIM_S * 1000:.0f} ms")
     folder = AirSync.CollectionId(str(office.server.folder(office.anna, FolderType.SENT)))
     spent = [office.timed("Search", _search(text, folder)) for text in _repeated(office.writer.words[2:8])]
-    yield Row("special cases", "a frequent word in a rare folder", spread_ms(spent))
+    yield Row("special cases", "a frequent word in a rare folder", *_spread(spent))
     with patch.object(search_index, "filed", lambda account_id: None):
         spent = []
         for text in office.writer.words[3_000:3_020]:
             office.file(office.anna, FolderType.INBOX, office.prepared(1))
             spent.append(office.timed("Find", _find(text)))
-    yield Row("special cases", "a rare word, with one message to index", spread_ms(spent))
+    yield Row("special cases", "a rare word, with one message to index", *_spread(spent))
+
+
+def _spread(spent: Sequence[tuple[float, float]]) -> tuple[str, str]:
+    """Return how long was waited, and how long the processor worked: on a busy machine they differ."""
+    waited, worked = zip(*spent, strict=True)
+    return spread_ms(waited), f"{spread_ms(worked)} CPU"
 
 
 def _repeated(texts: Sequence[str]) -> Iterator[str]:
