@@ -33,7 +33,7 @@ STEPS: tuple[Step[Story], ...] = (
     Step("delete", "Deleted Items", answer.delete, ("deliver",)),
     Step("invitation", "An invitation arrives", meeting.invitation_arrives, ("sync",)),
     Step("accept", "MeetingResponse", meeting.accept, ("invitation",)),
-    Step("organizer", "The organizer hears it once", meeting.organizer_hears, ("accept",)),
+    Step("organizer", "The organizer hears it", meeting.organizer_hears, ("accept",)),
     Step("settings", "Settings", answer.settings),
     Step("tidy-up", "The traces are removed", answer.tidy_up, ("folder-sync",)),
 )
