@@ -31,6 +31,7 @@ MODULES: Final = {
     "token": "appliance.cli.tokens",
     "message": "appliance.cli.bring",
     "queue": "appliance.cli.queue",
+    "route": "appliance.cli.routes",
     "check": "appliance.cli.check",
     "signin": "appliance.cli.signin",
     "jobs": "appliance.cli.jobs",

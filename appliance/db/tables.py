@@ -731,6 +731,18 @@ class SendingNotice(Base):
     told_at = UtcField()
 
 
+class RelayRoute(Base):
+    """Which server takes mail for a domain instead of those DNS names. See `delivery.relay_routes`."""
+
+    domain = peewee.TextField(primary_key=True)  # A-labels, or "*" for whatever has no route of its own
+    host = peewee.TextField()
+    port = peewee.IntegerField()
+    tls = peewee.TextField()  # items.next_hop.HopTls
+    username = peewee.TextField()  # "" for none
+    secret = peewee.BlobField()  # sealed; empty without a user name
+    changed_at = UtcField()
+
+
 class ReturnPath(Base):
     """A reverse-path too long to be wrapped into one of ours. See `delivery.return_paths`."""
 
@@ -884,6 +896,7 @@ ALL_TABLES: tuple[type[Base], ...] = (
     DeviceTrace,
     SendingCount,
     SendingNotice,
+    RelayRoute,
     ReturnPath,
     QueueEntry,
     AuditEntry,
