@@ -335,6 +335,19 @@ def add_domain(name: str) -> str:
     return normal
 
 
+def spellings(account_id: int) -> set[str]:
+    """Return every address of an account, also with the domains that stand for those of its addresses."""
+    own = {get(account_id).address, *aliases(account_id)}
+    real = {addresses.domain_of(address) for address in own}
+    rows = Domain.select(Domain.name, Domain.alias_of).where(Domain.alias_of.in_(sorted(real))).tuples()
+    return own | {
+        f"{address.removesuffix(f'@{stands_for}')}@{name}"
+        for name, stands_for in rows
+        for address in own
+        if addresses.domain_of(address) == stands_for
+    }
+
+
 # --- domains --------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,8 @@ from appliance.queue.priority import Priority
 from appliance.store import blobs, messages
 
 SILENT_FOR: Final = timedelta(days=4)
+ANSWERS_PER_HOUR_MAX: Final = 100
+"""Of one account: senders are forged by the thousand, and each answer goes to somebody who never wrote."""
 FORGOTTEN_AT_ONCE: Final = 500
 SUBJECT_CHARS_MAX: Final = 200
 REFERENCES_MAX: Final = 20
@@ -96,7 +98,7 @@ def _letter(message: Arrival, now: datetime) -> _Letter:
 
 def _answer(account: Account, replies: Mapping[Audience, Reply], letter: _Letter) -> str | None:
     """Answer a message for one account; return why not, if not."""
-    own = {account.address, *accounts.aliases(account.id)}
+    own = accounts.spellings(account.id)
     refusal = auto_reply.refusal(letter.headers, letter.sender, own)
     if refusal is not None:
         return refusal
@@ -113,6 +115,8 @@ def _answer(account: Account, replies: Mapping[Audience, Reply], letter: _Letter
         return "no_way_back"  # such as an address that is not ASCII
     if not _is_first(account.id, letter):
         return "answered_lately"
+    if _answered_within(account.id, letter.now - timedelta(hours=1)) > ANSWERS_PER_HOUR_MAX:
+        return "too_many"
     _send(account, to, arrival.prepare(raw), letter.now)
     REPLIES.labels(str(audience)).inc()
     db.after_commit(logs.event, log, "out_of_office_replied", account=account.id, audience=str(audience))
@@ -132,6 +136,11 @@ def _is_first(account_id: int, letter: _Letter) -> bool:
     rows.delete().where((rows.account == account_id) & is_old).execute()
     row = rows.insert(account=account_id, sender=letter.sender, replied_at=letter.now)
     return bool(list(row.on_conflict_ignore().returning(rows.account).tuples().execute()))
+
+
+def _answered_within(account_id: int, since: datetime) -> int:
+    rows = OutOfOfficeReply
+    return int(rows.select().where((rows.account == account_id) & (rows.replied_at > since)).count())
 
 
 @db.transaction
