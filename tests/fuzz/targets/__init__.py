@@ -30,6 +30,7 @@ NAMES = (
     "compose",
     "headers",
     "html",
+    "tnef",
     "smtp_session",
     "smtp_client",
     "smtp_reply",

@@ -327,3 +327,24 @@ def test_nobody_is_told_that_mail_was_read(phone, inbox):
         data = AirSync.ApplicationData(Email.Read(is_read))
         phone.sync(inbox, commands=[AirSync.Change(AirSync.ServerId(str(item)), data)])
     assert phone.server.listed(other, phone.server.folder(other, FolderType.INBOX)) == []
+
+
+# --- short messages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_mail", [True, False])
+def test_short_messages_are_refused_without_spoiling_the_mail(phone, inbox, with_mail):
+    """Source: MS-ASCMD 2.2.3.27.5 Class: a device may ask for SMS beside the mail; there are none here."""
+    phone.server.file(phone.account, inbox, "mail")
+    phone.keys[inbox] = "0"
+    phone.sync(inbox)
+    blocks = [AirSync.Options(AirSync.Class("SMS"), body_preference(1))]
+    if with_mail:
+        blocks.insert(0, AirSync.Options(AirSync.Class("Email"), body_preference(1, 2)))
+    text = AirSync.ApplicationData(Email.From("[MOBILE: +4930]"), Email.Subject("hi"), Email.Read(1))
+    new = AirSync.Add(AirSync.Class("SMS"), AirSync.ClientId("1"), text)
+    told = phone.sync(inbox, options=blocks, commands=[new])
+    assert [response.int_of(AirSync.Status) for response in told.responses] == [6]
+    assert told.data(AirSync.Add).text_of(Email.Subject) == "mail"
+    body = told.data(AirSync.Add).require(AirSyncBase.Body).text_of(AirSyncBase.Data)
+    assert body == ("ma" if with_mail else "mail\r\n")
