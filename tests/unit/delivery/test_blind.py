@@ -2,10 +2,11 @@
 
 import pytest
 
-from appliance.accounts import accounts
+from appliance.accounts import accounts, groups
 from appliance.delivery import inbound
 from appliance.items.account import Account
 from appliance.items.folder import FolderType
+from appliance.items.group import Senders
 from appliance.store import folders, messages
 from tests.unit.delivery.test_submission import letter, submit
 from tests.unit.store.mailbox import DOMAIN, HOSTNAME, envelope, listing
@@ -56,3 +57,11 @@ def test_a_message_keeps_it_when_it_is_moved(anna: Account) -> None:
 def test_mail_of_our_own_users(anna: Account, ben: Account) -> None:
     submit(anna, letter("Plan", "carl@example.net", bcc=ben.address))
     assert listing(ben.id)[0].received_as_bcc
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_comes_through_a_group_is_nobody_s_blind_copy(anna: Account, named: bool) -> None:
+    groups.create(f"office@{DOMAIN}", senders=Senders.ANYONE)
+    groups.add_members(f"office@{DOMAIN}", [anna.address])
+    head = f"To: office@{DOMAIN}\n" if named else "To: x@example.net\n"
+    assert not is_blind(anna, head, "office")
