@@ -18,7 +18,7 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.errors import ApplianceError
 from appliance.setup import audit
 
-READING_VERBS: Final = frozenset({"deletions", "list", "show", "status"})
+READING_VERBS: Final = frozenset({"deletions", "list", "records", "reports", "show", "status", "test"})
 READING: Final = frozenset({"audit", "check", "doctor", "phone", "run", "web", "smtpd", "worker"})
 MASKED: Final = ("password", "secret", "token", "text", "key")
 """An option with such a word in its name is recorded without what was said."""
