@@ -35,6 +35,7 @@ from smtpd.sender_dns import SenderDns
 IPREV_S = 5.0  # it began with the message
 BLOCKLISTS_S = 5.0
 OPINION_S = 60.0  # the filter's own deadline is `[filter] timeout_s`
+HIDDEN_MIN = 20  # connections from one private address and no other
 FILTER_RECIPIENTS_MAX = 100  # told to the filter
 REFUSING_ACTIONS = {"reject": True, "discard": True, "soft reject": False}
 """By whether it is for good. Nothing is thrown away in silence: discard is a refusal."""
@@ -96,6 +97,8 @@ class Screening:
         self.hostname = hostname
         self.filter = filter_
         self.random = random or Random()
+        self._hiding: str | None = ""  # the private address all came from so far; None: not one alone
+        self._hidden = 0
 
     def start(self) -> None:
         """Try the block lists, in the background, so that the log says at once which cannot be used."""
@@ -109,7 +112,25 @@ class Screening:
 
     def visitor(self, ip: str) -> "Visitor | None":
         """Return the stranger behind a connection, None for a client nobody checks."""
-        return None if self.knows(ip) else Visitor(self, ip)
+        if self.knows(ip):
+            return None
+        self._look_for_a_proxy(ip)
+        return Visitor(self, ip)
+
+    def _look_for_a_proxy(self, ip: str) -> None:
+        """Warn once when every client has the same private address: something hides theirs.
+
+        Behind such a proxy or container network SPF fails for everybody, and limits hit all at once.
+        """
+        if self._hiding is None:
+            return
+        if not ip_address(ip).is_private or self._hiding not in ("", ip):
+            self._hiding = None
+            return
+        self._hiding, self._hidden = ip, self._hidden + 1
+        if self._hidden == HIDDEN_MIN:
+            self._hiding = None
+            logs.event(logger, "clients_hidden", level=logging.WARNING, ip=ip, connections=HIDDEN_MIN)
 
 
 class Visitor:
@@ -247,7 +268,9 @@ class Visitor:
         )
 
     def _report(self, findings: Findings, signs: Sequence[str], reply: Reply | None, is_junk: bool) -> None:
-        action = "refused" if reply is not None else "junk" if is_junk else "inbox"
+        action = "junk" if is_junk else "inbox"
+        if reply is not None:
+            action = "refused" if reply.is_permanent else "later"
         words = findings.words()
         for check, result in words.items():
             counters.CHECKS.labels(check, result.partition(",")[0]).inc()

@@ -27,7 +27,7 @@ WEIGHTS: Mapping[str, float] = {
 
 def score(signs: Iterable[str]) -> float:
     """Return the sum of the signs' weights."""
-    return sum(WEIGHTS[sign] for sign in signs)
+    return sum((WEIGHTS[sign] for sign in signs), 0.0)
 
 
 def of_helo(helo: str, client_ip: str, our_names: Iterable[str]) -> list[str]:

@@ -16,7 +16,8 @@ from appliance import db, logs
 from appliance.accounts import accounts, addresses, correspondents
 from appliance.accounts.login import AccountDisabled
 from appliance.db.tables import SentClientId
-from appliance.delivery import arrival, blind, placing, posting, reports, sending
+from appliance.delivery import arrival, blind, confirmations, placing, posting, reports, sending
+from appliance.delivery.dsn import Action, Original
 from appliance.delivery.placing import NotAllTookIt, Prints
 from appliance.delivery.posting import Sender
 from appliance.delivery.recipients import Copies, Letter, copies_of
@@ -170,13 +171,14 @@ def _names_it_may_use(account: Account, raw: bytes) -> list[str]:
 
 def _deliver(letter: _Letter, copies: Copies, made: Prints, hostname: str) -> Submitted:
     """Carry out the submission, with a report about recipients who turn out not to take it."""
-    failed = list(copies.failed)
+    failed, to = list(copies.failed), letter.account.address
+    original = Original(letter.raw, envid=made.wishes.envid, ret=made.wishes.ret)
     while True:
-        report = reports.prepare(
-            letter.raw, letter.account.address, failed, hostname=hostname, now=letter.now
-        )
+        told = confirmations.of_failures(made.wishes, failed)
+        report = reports.prepare(original, to, told, hostname=hostname, now=letter.now)
+        good_news = _confirmation(letter, copies, made, original, hostname)
         try:
-            is_first = _commit(letter, copies, made, report)
+            is_first = _commit(letter, copies, made, report, good_news)
         except NotAllTookIt as error:
             failed += placing.without(copies, error)
         else:
@@ -185,8 +187,28 @@ def _deliver(letter: _Letter, copies: Copies, made: Prints, hostname: str) -> Su
             return Submitted(letter.id_in_logs, len(copies.local), len(copies.remote), len(failed))
 
 
+def _confirmation(
+    letter: _Letter, copies: Copies, made: Prints, original: Original, hostname: str
+) -> Report | None:
+    """Return the report that mail has arrived here, for a sender who wants one."""
+    if not confirmations.are_wanted(made.wishes):
+        return None
+    with db.connection():
+        arrived = confirmations.of_arrivals(made.wishes, copies)
+    return reports.prepare(
+        original,
+        letter.account.address,
+        arrived,
+        hostname=hostname,
+        now=letter.now,
+        action=Action.DELIVERED,
+    )
+
+
 @db.transaction
-def _commit(letter: _Letter, copies: Copies, made: Prints, report: Report | None) -> bool:
+def _commit(
+    letter: _Letter, copies: Copies, made: Prints, report: Report | None, good_news: Report | None
+) -> bool:
     """Do everything at once; returns whether it was the first time. Raises NotAllTookIt."""
     account_id = letter.account.id
     # The report goes to the same account.
@@ -202,6 +224,8 @@ def _commit(letter: _Letter, copies: Copies, made: Prints, report: Report | None
     if letter.bcc is not None:
         _save_in_sent(account_id, letter.message, letter.bcc, letter.now)
     placing.place(copies, made, letter.now, report, account_id=account_id)
+    if good_news is not None:
+        reports.send(good_news)
     return True
 
 

@@ -366,3 +366,19 @@ def test_a_header_that_lies_gets_nothing_into_ours(field: bytes) -> None:
     assert signs.count(b"\r\n") == 1
     assert b"X-Evil" not in verdict.fields
     assert results.claims(ours.partition(b": ")[2].decode())["dkim"] != "pass"
+
+
+def test_clients_that_all_have_one_private_address_are_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+    def lines(*addresses: str) -> int:
+        caplog.clear()
+        screening = everybody(ZONES)
+        for ip in addresses:
+            screening.visitor(ip)
+        return caplog.text.count("clients_hidden")
+
+    many = module.HIDDEN_MIN * 3
+    assert lines(*["172.17.0.1"] * many) == 1
+    assert lines("8.8.8.8", *["172.17.0.1"] * many) == 0
+    assert lines(*["172.17.0.1", "172.17.0.2"] * many) == 0
+    assert lines(*["8.8.8.8"] * many) == 0
+    assert lines(*["172.17.0.1"] * (module.HIDDEN_MIN - 1)) == 0
