@@ -7,6 +7,7 @@ Source: MS-ASCON 3.2.5.3 Processing an ItemOperations Command.
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import batched
 
 from appliance import db
 from appliance.db.tables import ConversationRule, Item
@@ -18,6 +19,7 @@ from appliance.store import folders, leaving, modseq
 from appliance.store.rows import MESSAGE_COLUMNS, message_of
 
 KEPT_IN = (FolderType.SENT, FolderType.DRAFTS)
+CONVERSATIONS_AT_ONCE = 500  # looked up by one statement
 REACHING_BACK_MAX = 2_000  # older messages of one folder that a filter lets in for their conversations
 
 
@@ -83,16 +85,23 @@ def reaching_back(folder_id: int, since: datetime) -> list[Message]:
     """Return the messages of a folder received before a moment whose conversations go on after it.
 
     Newest first, at most REACHING_BACK_MAX: what a device holds of them is kept with its state. Only what
-    lies in the folder counts. Needs `db.connection()`.
+    lies in the folder counts. Costs what the conversations hold, not the folder. Needs `db.connection()`.
     """
-    recent = Item.alias()
-    ids = recent.select(recent.conversation_id).where(
-        (recent.folder == folder_id) & (recent.received_at >= since)
-    )
-    query = (
-        Item.select(*MESSAGE_COLUMNS)
-        .where((Item.folder == folder_id) & (Item.received_at < since) & Item.conversation_id.in_(ids))
-        .order_by(Item.received_at.desc(), Item.id.desc())
-        .limit(REACHING_BACK_MAX)
-    )
-    return [message_of(row) for row in query.tuples()]
+    account = FolderRow.select(FolderRow.account).where(FolderRow.id == folder_id).scalar()
+    recent = Item.select(Item.conversation_id).where((Item.folder == folder_id) & (Item.received_at >= since))
+    found: list[Message] = []
+    for ids in batched((row[0] for row in recent.distinct().tuples()), CONVERSATIONS_AT_ONCE):
+        query = (
+            Item.select(*MESSAGE_COLUMNS)
+            .where(
+                (Item.account == account)
+                & Item.conversation_id.in_(ids)
+                & (Item.folder + 0 == folder_id)  # or the whole folder would be read, not the conversations
+                & (Item.received_at < since)
+            )
+            .order_by(Item.received_at.desc(), Item.id.desc())
+            .limit(REACHING_BACK_MAX)
+        )
+        found += [message_of(row) for row in query.tuples()]
+    found.sort(key=lambda message: (message.received_at, message.id), reverse=True)
+    return found[:REACHING_BACK_MAX]

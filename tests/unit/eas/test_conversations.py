@@ -137,6 +137,18 @@ def test_filter_lets_whole_conversations_in(phone, inbox):
     assert len(told.of(AirSync.SoftDelete)) == 1
 
 
+def test_conversations_are_let_in_on_either_database(either_phone):
+    phone, inbox = either_phone, either_phone.folder(FolderType.INBOX)
+    elsewhere = phone.folder(FolderType.DELETED)
+    old = phone.server.file_raw(phone.account, inbox, FIRST, timedelta(days=20))
+    phone.server.file_raw(phone.account, elsewhere, FIRST, timedelta(days=19))
+    phone.server.file(phone.account, inbox, "another", timedelta(days=10))
+    new = phone.server.file_raw(phone.account, inbox, ANSWER, timedelta(hours=1))
+    phone.keys[inbox] = "0"
+    phone.sync(inbox)
+    assert filtered(phone, inbox, 2, conversations=True).ids(AirSync.Add) == [new, old]
+
+
 def test_ping_hears_of_an_older_message_of_a_conversation_and_of_no_other(phone, inbox):
     server = phone.server
     old = server.file_raw(phone.account, inbox, FIRST, timedelta(days=20))
