@@ -452,7 +452,7 @@ def test_two_ids_or_none(phone, bert):
     assert [each.int_of(MeetingResponse.Status) for each in results(phone, both, none)] == [2, 2]
 
 
-@covers("MS-ASCMD_R3195", "MS-ASCMD_R3196", "MS-ASCMD_R4185", "MS-ASCMD_R4186")
+@covers("MS-ASCMD_R3195", "MS-ASCMD_R3196", "MS-ASCMD_R4185", "MS-ASCMD_R4186", "MS-ASDTYPE_R95")
 @pytest.mark.parametrize("version", ["14.1", "16.0", "16.1"])
 @pytest.mark.parametrize(
     ("instance", "lines", "status"),

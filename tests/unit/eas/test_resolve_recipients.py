@@ -320,6 +320,7 @@ def test_the_times_of_a_large_group_are_not_merged(
     assert (found.int_of(Tags.Status), found.text_of(Tags.MergedFreeBusy)) == (status, digits)
 
 
+@covers("MS-ASCMD_R3768")
 def test_mail_to_a_group_is_sealed_for_all_or_for_nobody(phone: Phone, people: dict[str, Account]) -> None:
     options = Tags.Options(Tags.CertificateRetrieval(2))
     group(INES, BRANDT)
