@@ -52,7 +52,10 @@ def write_answer(text: str, answer: Answer, now: datetime) -> str | None:
     invitation = None if calendar is None or event is None else of_event(calendar, event)
     if calendar is None or event is None or invitation is None:
         return None
-    said = Component("VEVENT", list(_properties(event, invitation, answer, now)))
+    try:
+        said = Component("VEVENT", list(_properties(event, invitation, answer, now)))
+    except OverflowError:  # in the last hours of the year 9999
+        return None
     return write(calendar_of(answer.method, *_zones(calendar, event), said))
 
 

@@ -28,7 +28,10 @@ def occurs_at(invitation: Invitation, moment: datetime) -> bool:
     """
     if not invitation.is_series or moment < invitation.start or moment in invitation.excluded:
         return False
-    first, local = _local(invitation.start, invitation.rules), _local(moment, invitation.rules)
+    try:
+        first, local = _local(invitation.start, invitation.rules), _local(moment, invitation.rules)
+    except OverflowError:  # in the last hours of the year 9999
+        return False
     if local.time() != first.time() or local.date() - first.date() > 366 * YEARS_MAX * _DAY:
         return False
     rule = invitation.recurrence
@@ -48,7 +51,10 @@ def occurrence(text: str, start: datetime) -> str | None:
     for other in calendar.all("VEVENT"):
         if other is not event and moment_of(other.get("RECURRENCE-ID"), calendar) == start:
             return write(calendar_of("REQUEST", *calendar.all("VTIMEZONE"), other))
-    return write(calendar_of("REQUEST", _single(event, series, start)))
+    try:
+        return write(calendar_of("REQUEST", _single(event, series, start)))
+    except OverflowError:
+        return None
 
 
 def _single(event: Component, series: Invitation, start: datetime) -> Component:

@@ -45,12 +45,13 @@ def moment_property(name: str, moment: datetime) -> Property:
 
 def date_property(name: str, day: date) -> Property:
     """Return a property whose value is a day."""
-    return Property(name, f"{day:%Y%m%d}", {"VALUE": "DATE"})
+    return Property(name, f"{day.year:04}{day:%m%d}", {"VALUE": "DATE"})
 
 
 def compact(moment: datetime) -> str:
     """Return a moment in the basic form, UTC: 20260414T130000Z."""
-    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    utc = moment.astimezone(UTC)
+    return f"{utc.year:04}{utc:%m%dT%H%M%SZ}"
 
 
 def folded(line: str) -> str:

@@ -37,6 +37,7 @@ NAMES = (
     "smtp_data",
     "autodiscover",
     "config",
+    "calendar",
 )
 
 

@@ -66,6 +66,10 @@ def test_a_day_stays_a_day():
     assert "DTEND;VALUE=DATE:20260311" in lines
 
 
+def test_the_first_year_has_four_figures():
+    assert "DTSTART;VALUE=DATE:00010101" in said(calendar(start="DTSTART;VALUE=DATE:00010101"))
+
+
 def test_the_zone_of_an_occurrence_comes_along():
     lines = said(calendar("RECURRENCE-ID;TZID=Office:20260310T090000"))
     assert "RECURRENCE-ID;TZID=Office:20260310T090000" in lines

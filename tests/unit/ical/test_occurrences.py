@@ -73,6 +73,13 @@ def test_an_occurrence_is_an_invitation_of_its_own():
     assert not found.is_series
 
 
+def test_the_end_of_the_calendar_is_no_reason_to_fail():
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert not occurs_at(read_invitation(calendar("FREQ=DAILY")), last)
+    late = calendar("FREQ=DAILY", start="DTSTART:99991231T233000Z")
+    assert occurrence(late, last.replace(minute=30, second=0)) is None
+
+
 def test_an_exception_is_taken_as_it_is():
     moved = "END:VEVENT\nBEGIN:VEVENT\nUID:u\nRECURRENCE-ID:20260317T080000Z\nDTSTART:20260318T100000Z"
     found = read_invitation(occurrence(calendar("FREQ=WEEKLY", moved), at("2026-03-17 08:00")))
