@@ -2,7 +2,8 @@
 # gevent ships no annotations; this is the rim.
 """`python -m smtpd`: the composition root of the SMTP role, and its life until it is told to stop.
 
-Builds every collaborator and hands it down: database, bus, login, blobs, ports, relay, runner. What the
+Builds every collaborator and hands it down: database, bus, login, blobs, ports, and what mail leaves by
+(`leaving`). What the
 setup changes while we run holds for the next client: the server's name is looked at every few seconds, its
 certificate by whoever needs it.
 """
@@ -35,15 +36,13 @@ from appliance.setup.apply import LOOPBACK_NAMES
 from appliance.store import blobs, lessons, limits
 from smtpd.conversation import Stores
 from smtpd.housekeeper import Housekeeper
+from smtpd.leaving import Leaving
 from smtpd.listeners import Listener, Listeners
 from smtpd.ports import addresses, ports
-from smtpd.relay import Relay, RelayConfig
-from smtpd.remote import RelayDeadlines
-from smtpd.runner import Runner, RunnerConfig
 from smtpd.spool import SpoolBudget
 from smtpd.strangers import learner, screening
 from smtpd.tls import SERVER_CIPHERS
-from smtpd.wiring import Mail, OutgoingQueue
+from smtpd.wiring import Mail
 
 ROLE = "smtpd"
 NAMELESS = "localhost"  # until the setup has named the server
@@ -87,19 +86,9 @@ class Role:
             ciphers=SERVER_CIPHERS,
         )
         self._listeners = Listeners([] if queue_only else self._listening())
-        self._relay = Relay(self._resolver, self._relay_config())
-        self._housekeeper = Housekeeper(housekeeping.JOBS, SYSTEM_CLOCK)
+        self._leaving = Leaving(loaded, self._resolver, SYSTEM_CLOCK, lambda: self._hostname)
+        self._housekeeper = Housekeeper((*housekeeping.JOBS, *self._leaving.jobs), SYSTEM_CLOCK)
         self._learner = learner(loaded)
-        self._runner = Runner(
-            OutgoingQueue(SYSTEM_CLOCK, lambda: self._hostname),
-            self._relay,
-            RunnerConfig(
-                concurrency=loaded.queue.concurrency,
-                per_domain_max=loaded.relay.connections_per_destination_max,
-                lease_s=loaded.queue.lease_s,
-                poll_interval_s=loaded.queue.poll_interval_s,
-            ),
-        )
 
     def serve(self) -> None:
         """Serve until SIGTERM or SIGINT, then let clients and attempts finish."""
@@ -111,13 +100,13 @@ class Role:
         if self._learner is not None:
             self._learner.start()
         if self._config.relay.enabled:
-            self._runner.start()
+            self._leaving.start()
         while not self._stopping.wait(LOOK_AGAIN_S):
             self._look_again()
         logs.event(logger, "stopping")
         ending = [gevent.spawn(self._listeners.stop), gevent.spawn(self._housekeeper.stop)]
         if self._config.relay.enabled:
-            ending.append(gevent.spawn(self._runner.stop))
+            ending.append(gevent.spawn(self._leaving.stop))
         if self._learner is not None:
             ending.append(gevent.spawn(self._learner.stop))
         gevent.joinall(ending)
@@ -149,21 +138,9 @@ class Role:
             return  # the database is busy or away: the old name will do
         if hostname != self._hostname:
             self._hostname = hostname
-            self._relay.rename(hostname)
+            self._leaving.rename(hostname)
             self._listeners.rename(hostname)
             logs.event(logger, "renamed", hostname=hostname)
-
-    def _relay_config(self) -> RelayConfig:
-        relay = self._config.relay
-        return RelayConfig(
-            hostname=self._hostname,
-            port=relay.port,
-            deadlines=RelayDeadlines(
-                connect_s=relay.connect_timeout_s,
-                command_s=relay.command_timeout_s,
-                final_s=relay.data_timeout_s,
-            ),
-        )
 
 
 def _prepare(loaded: Config, life: ExitStack) -> None:

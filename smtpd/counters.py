@@ -62,3 +62,13 @@ RELAY_SECONDS = histogram(
 RELAY_TLS = counter(
     "appliance_smtp_relay_tls_total", "Connections to other servers by protection (tls, plain).", ["how"]
 )
+RELAY_CONNECTIONS = counter(
+    "appliance_smtp_relay_connections_total",
+    "Connections to other servers, one for each message, by how they were had (new, reused).",
+    ["how"],
+)
+RELAY_POLICY = counter(
+    "appliance_smtp_relay_policy_total",
+    "Connections under a policy (tlsa, sts) by whether they were as it demands (ok, failed).",
+    ["policy", "outcome"],
+)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from appliance.net.resolver import LookupUnavailable, NameNotFound, NoRecords, Resolver
+from appliance.net.resolver import AuthenticResolver, LookupUnavailable, NameNotFound, NoRecords, Resolver
 from appliance.smtp.reply import Reply
 
 HOSTS_MAX = 10
@@ -32,7 +32,15 @@ class MailHost:
     preference: int
 
 
-def mail_hosts(resolver: Resolver, domain: str, own_name: str, random: Random) -> list[MailHost]:
+@dataclass(frozen=True, slots=True)
+class MailRoute:
+    """The servers of a domain, best first. is_secure: DNSSEC vouches for their names."""
+
+    hosts: list[MailHost]
+    is_secure: bool
+
+
+def mail_route(resolver: AuthenticResolver, domain: str, own_name: str, random: Random) -> MailRoute:
     """Return the servers for a domain, best first, equal ones shuffled. Raises NoRoute. Blocks.
 
     When this host (`own_name`) is among them, it and all that are not better are left out, or mail would
@@ -40,29 +48,32 @@ def mail_hosts(resolver: Resolver, domain: str, own_name: str, random: Random) -
     """
     if domain.startswith("["):
         raise NoRoute(Reply(550, "5.1.2", "Mail to address literals is not relayed"))
-    hosts = _listed(resolver, domain)
+    route = _listed(resolver, domain)
+    hosts = route.hosts
     own = min((host.preference for host in hosts if _same(host.name, own_name)), default=None)
     if own is not None:
         hosts = [host for host in hosts if host.preference < own]
         if not hosts:
             raise NoRoute(Reply(554, "5.4.6", f"Mail for {domain} loops back to this server"))
     random.shuffle(hosts)
-    return sorted(hosts, key=lambda host: host.preference)[:HOSTS_MAX]
+    return MailRoute(sorted(hosts, key=lambda host: host.preference)[:HOSTS_MAX], route.is_secure)
 
 
-def _listed(resolver: Resolver, domain: str) -> list[MailHost]:
+def _listed(resolver: AuthenticResolver, domain: str) -> MailRoute:
     try:
-        records = resolver.resolve(domain, "MX")
+        answer = resolver.lookup(domain, "MX")
     except NameNotFound:
         raise NoRoute(Reply(550, "5.1.2", f"The domain {domain} does not exist")) from None
     except NoRecords:
-        return [MailHost(domain, 0)]  # the implicit MX: the domain itself, if it has an address
+        # The implicit MX: the domain itself, if it has an address. Its name is the recipient's own, so
+        # nothing has to vouch for it.
+        return MailRoute([MailHost(domain, 0)], is_secure=True)
     except LookupUnavailable as error:
         raise NoRoute(Reply(451, "4.4.3", f"Name look-up failed: {error}")) from error
-    hosts = [_host(record) for record in records]
+    hosts = [_host(record) for record in answer.records]
     if all(host.name == NULL_MX for host in hosts):
         raise NoRoute(Reply(556, "5.1.10", f"The domain {domain} accepts no mail"))
-    return [host for host in hosts if host.name != NULL_MX]
+    return MailRoute([host for host in hosts if host.name != NULL_MX], answer.is_authentic)
 
 
 def _host(record: str) -> MailHost:

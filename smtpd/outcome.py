@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The server took responsibility: the entry is done."""
+    """The server took responsibility: the entry is done. reports_itself: it knows what the sender wants
+    to hear (RFC 3461)."""
 
     reply: str
     host: str = ""
+    reports_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

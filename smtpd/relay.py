@@ -2,8 +2,8 @@
 # gevent ships no annotations; this is the rim.
 """One attempt to hand a message to the servers of one domain: an outcome for every recipient.
 
-Owns the order of things (servers by preference, their addresses, TLS when offered and plain when TLS
-fails) and what counts as an outcome. Leaves the schedule to the queue, the choice of messages to `runner`.
+Owns the order of things (servers by preference, their addresses) and what counts as an outcome. Leaves the
+schedule to the queue, the choice of messages to `runner`, the connection to `calling`.
 
 Never guesses "permanent": only a 5yz reply to our commands or a fact of DNS fails a recipient; everything
 else is tried again. A server that does not get as far as judging recipients is skipped for the next one.
@@ -11,38 +11,32 @@ After the final dot there is no next one: the message may have been taken.
 """
 
 import logging
-import ssl
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 import gevent
 
 from appliance import logs
-from appliance.net.resolver import LookupUnavailable, Resolver
-from appliance.smtp.client import (
-    ClientMessage,
-    ClientPhase,
-    Finished,
-    Greeted,
-    Ready,
-    SendMessage,
-    TlsAnswer,
-)
-from appliance.smtp.client import (
-    Failed as SessionFailed,
-)
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.items.envelope import RecipientWishes
+from appliance.items.next_hop import NextHop
+from appliance.net.resolver import AuthenticResolver
+from appliance.smtp.client import ClientMessage, ClientPhase, Finished, SendMessage
 from appliance.smtp.grammar import Address, SmtpSyntaxError, parse_address
 from appliance.smtp.reply import Reply
-from smtpd import counters
-from smtpd.mx import NoRoute, host_addresses, mail_hosts
-from smtpd.outcome import Delivered, Failed, Outcome, Retry
-from smtpd.remote import CannotConnect, HandshakeFailed, RelayDeadlines, RemoteServer
-from smtpd.tls import opportunistic_context
+from smtpd import verdicts
+from smtpd.body import Body
+from smtpd.calling import Caller, Contexts, NextServer, TlsReporter
+from smtpd.connections import IDLE_S, Connections, Line
+from smtpd.mx import NoRoute
+from smtpd.outcome import Failed, Outcome, Retry
+from smtpd.remote import CannotConnect, RelayDeadlines, RemoteServer
+from smtpd.security import Demand, Securities
+from smtpd.sts import StsPolicies
+from smtpd.targets import Target, Targets
 
 RECIPIENTS_PER_TRANSACTION_MAX = 100  # RFC 5321 4.5.3.1.8: every server takes at least these
-PIECE_BYTES = 65_536
-REPLY_TEXT_MAX = 500
 
 logger = logging.getLogger("appliance.smtp")
 
@@ -55,23 +49,28 @@ class RelayConfig:
     port: int = 25
     deadlines: RelayDeadlines = field(default_factory=RelayDeadlines)
     connections_tried_max: int = 8  # addresses over all servers, in one attempt
+    connections_max: int = 50
+    per_server_max: int = 5
+    messages_per_connection_max: int = 100
+    idle_s: float = IDLE_S
 
 
 @dataclass(frozen=True)
 class RelayMessage:
-    """A message to relay; `reverse_path` "" is the null path."""
+    """A message to relay; `reverse_path` "" is the null path.
+
+    ret, envid, wishes (by forward path), requires_tls: see `items.envelope`. next_hop: the server to hand
+    it to instead of those of the recipients' domain.
+    """
 
     reverse_path: str
-    raw: bytes
+    body: Body
     needs_smtputf8: bool = False
-
-
-class _NextServer(Exception):
-    """This server judged nobody; `reply` is why."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(str(reply))
-        self.reply = reply
+    ret: str = ""
+    envid: str = ""
+    wishes: Mapping[str, RecipientWishes] = field(default_factory=dict)
+    requires_tls: bool = False
+    next_hop: NextHop | None = None
 
 
 class Relay:
@@ -79,25 +78,42 @@ class Relay:
 
     def __init__(
         self,
-        resolver: Resolver,
+        resolver: AuthenticResolver,
         config: RelayConfig,
         *,
-        tls: ssl.SSLContext | None = None,
+        contexts: Contexts | None = None,
+        sts: StsPolicies | None = None,
+        reporter: TlsReporter | None = None,
+        clock: Clock = SYSTEM_CLOCK,
         random: Random | None = None,
     ) -> None:
-        """tls: for connections to servers that offer STARTTLS; by default without verification."""
-        self._resolver = resolver
+        """contexts: TLS towards other servers; None trusts the system's authorities. sts: None for none."""
         self._config = config
-        self._tls = tls or opportunistic_context()
-        self._random = random or Random()
+        self._targets = Targets(resolver, Securities(resolver, sts), random or Random(), reporter)
+        self._connections = Connections(
+            config.connections_max,
+            config.per_server_max,
+            config.messages_per_connection_max,
+            config.idle_s,
+        )
+        self._caller = Caller(
+            config.hostname, config.deadlines, self._connections, contexts or Contexts(), reporter, clock
+        )
 
     def rename(self, hostname: str) -> None:
-        """Introduce ourselves by another name from the next attempt on."""
-        self._config = replace(self._config, hostname=hostname)
+        """Introduce ourselves by another name from the next connection on."""
+        self._caller.hostname = hostname
+
+    def close(self) -> None:
+        """Say goodbye to servers whose connections were kept. Blocks for a moment."""
+        self._connections.close_idle()
 
     def deliver(self, domain: str, forward_paths: Sequence[str], message: RelayMessage) -> list[Outcome]:
-        """Try to deliver and return an outcome for each forward path, in order. Blocks; raises nothing
-        that the network or the message can cause."""
+        """Try to deliver and return an outcome for each forward path, in order. Blocks.
+
+        Raises ServerBusy when nobody could be called because others are being served; otherwise nothing
+        that the network or the message can cause.
+        """
         outcomes: dict[str, Outcome] = {}
         missing: Outcome = Retry("451 4.4.1 The attempt took too long")
         deadline = gevent.Timeout(self._config.deadlines.attempt_s)
@@ -109,7 +125,7 @@ class Relay:
                 raise
             logs.event(logger, "relay_attempt_cut", level=logging.WARNING, domain=domain)
         except NoRoute as error:
-            missing = _outcome(error.reply, "")
+            missing = verdicts.outcome(error.reply, "")
         return [outcomes.get(path, missing) for path in forward_paths]
 
     def _deliver(
@@ -120,117 +136,118 @@ class Relay:
         outcomes: dict[str, Outcome],
     ) -> None:
         """Fill in outcomes as they are known."""
-        reverse_path, recipients = _parsed(forward_paths, message, outcomes)
-        for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION_MAX):
-            batch = recipients[start : start + RECIPIENTS_PER_TRANSACTION_MAX]
-            envelope = ClientMessage(
-                reverse_path,
-                [address for _, address in batch],
-                len(message.raw),
-                is_8bit=not message.raw.isascii(),
-                smtputf8=message.needs_smtputf8,
-            )
-            replies, host = self._transact(domain, envelope, message.raw)
-            for (path, _), reply in zip(batch, replies, strict=True):
-                outcomes[path] = _outcome(reply, host)
+        reverse_path, waiting = _parsed(forward_paths, message, outcomes)
+        while waiting:
+            batch = waiting[:RECIPIENTS_PER_TRANSACTION_MAX]
+            result = self._transact(domain, _envelope(reverse_path, batch, message), message)
+            again = []
+            for (path, address), reply in zip(batch, result.replies, strict=True):
+                if result.took_some and verdicts.is_too_many_recipients(reply):
+                    again.append((path, address))  # the rest goes in a transaction of its own, at once
+                else:
+                    outcomes[path] = verdicts.outcome(
+                        reply, result.host, reports_itself=result.reports_itself
+                    )
+            waiting = [*again, *waiting[len(batch) :]]
 
-    def _transact(self, domain: str, envelope: ClientMessage, raw: bytes) -> tuple[list[Reply], str]:
+    def _transact(self, domain: str, envelope: ClientMessage, message: RelayMessage) -> "_Result":
         """Return each recipient's reply and who gave it, from the first server that judged them."""
         last, host = Reply(451, "4.4.1", f"No server for {domain} has an address"), ""
-        for tried, (name, address) in enumerate(self._targets(domain)):
+        tried = 0
+        for target in self._candidates(domain, message):
+            if target.line is None:
+                last = target.refusal or last
+                continue
             if tried == self._config.connections_tried_max:
                 break
-            host = name
+            tried += 1
+            host = target.line.host
             try:
-                return self._call(name, address, envelope, raw), name
-            except _NextServer as error:
+                return self._converse(target.line, message.next_hop, envelope, message.body)
+            except NextServer as error:
                 last = error.reply
             except CannotConnect as error:
                 last = Reply(451, "4.4.1", f"Cannot connect to {error}")
-            logs.event(logger, "relay_next_server", domain=domain, host=name, address=address, reply=last)
-        transient = last if last.is_transient else Reply(451, "4.4.0", f"The server said: {last}")
-        return [transient] * len(envelope.forward_paths), host
+            logs.event(
+                logger, "relay_next_server", domain=domain, host=host, address=target.line.address, reply=last
+            )
+        replies = [verdicts.without_verdict(last)] * len(envelope.forward_paths)
+        return _Result(replies, host)
 
-    def _targets(self, domain: str) -> Iterator[tuple[str, str]]:
-        """Yield server and address in the order to be tried. Raises NoRoute."""
-        trouble: LookupUnavailable | None = None
-        has_address = False
-        for host in mail_hosts(self._resolver, domain, self._config.hostname, self._random):
-            try:
-                addresses = host_addresses(self._resolver, host.name)
-            except LookupUnavailable as error:
-                trouble = error
-                continue
-            for address in addresses:
-                has_address = True
-                yield host.name, address
-        if trouble is not None and not has_address:
-            raise NoRoute(Reply(451, "4.4.3", f"Name look-up failed: {trouble}"))
+    def _candidates(self, domain: str, message: RelayMessage) -> Iterator[Target]:
+        if message.next_hop is not None:
+            return self._targets.of_hop(message.next_hop)
+        demand = Demand(message.requires_tls, message.body.says_tls_is_optional)
+        return self._targets.of_domain(domain, self._config.port, self._caller.hostname, demand)
 
-    def _call(self, host: str, address: str, envelope: ClientMessage, raw: bytes) -> list[Reply]:
-        """Talk to one address, with TLS if it can, without if that fails.
-
-        Returns each recipient's reply. Raises _NextServer, CannotConnect.
-        """
-        try:
-            return self._converse(host, address, envelope, raw, with_tls=True)
-        except HandshakeFailed as error:
-            logs.event(logger, "relay_tls_failed", host=host, address=address, error=error)
-            return self._converse(host, address, envelope, raw, with_tls=False)
-
-    def _converse(
-        self, host: str, address: str, envelope: ClientMessage, raw: bytes, *, with_tls: bool
-    ) -> list[Reply]:
-        deadlines = self._config.deadlines
-        remote = RemoteServer(address, self._config.port, self._config.hostname, deadlines)
-        is_sent = False
-        try:
-            self._introduce(remote, host, with_tls=with_tls)
-            counters.RELAY_TLS.labels("tls" if remote.is_encrypted else "plain").inc()
-            remote.session.begin(envelope)
-            event = remote.next_event(deadlines.command_s)
-            if isinstance(event, SendMessage):
-                remote.send_message(_pieces(raw))
-                event = remote.next_event(deadlines.final_s)
-                is_sent = True
-            assert isinstance(event, Finished), f"{event} instead of an end"
-            replies = [reply for _, reply in event.outcomes]
-            is_lost = remote.session.phase is ClientPhase.CLOSED
-            if is_lost and not is_sent and all(reply.is_transient for reply in replies):
-                raise _NextServer(replies[0])
-            remote.goodbye()
-            return replies
-        finally:
-            remote.close()
-
-    def _introduce(self, remote: RemoteServer, host: str, *, with_tls: bool) -> None:
-        """Greet, encrypt, greet again; return when messages may be sent. Raises _NextServer."""
-        deadlines, session = self._config.deadlines, remote.session
-        timeout_s = deadlines.greeting_s
+    def _converse(self, line: Line, hop: NextHop | None, envelope: ClientMessage, body: Body) -> "_Result":
+        """Give the message to one server. Raises NextServer, CannotConnect, ServerBusy."""
         while True:
-            match remote.next_event(timeout_s):
-                case Greeted(reply):
-                    self._check_not_ourselves(reply)
-                    session.hello()
-                case Ready(extensions) if "STARTTLS" in extensions and with_tls and not remote.is_encrypted:
-                    session.starttls()
-                case Ready():
-                    return
-                case TlsAnswer(reply) if reply.code == 220:
-                    remote.start_tls(self._tls, host)
-                    session.hello()
-                case TlsAnswer():
-                    return
-                case SessionFailed(reply):
-                    raise _NextServer(reply)
-                case event:
-                    raise AssertionError(f"{event} before a message was begun")
-            timeout_s = deadlines.command_s
+            remote = self._caller.call(line, hop)
+            is_warm = remote.messages > 0
+            is_fit = False
+            try:
+                result = self._send(remote, line, envelope, body)
+                is_fit = True
+                return result
+            except NextServer:
+                if not is_warm:
+                    raise
+            finally:
+                if is_fit:
+                    self._connections.rest(line, remote)
+                else:
+                    self._connections.leave(line, remote)
+            # It had been idle and was gone when it was needed: a new one will tell.
 
-    def _check_not_ourselves(self, greeting: Reply) -> None:
-        name = greeting.lines[0].partition(" ")[0]
-        if name.lower() == self._config.hostname.lower():
-            raise NoRoute(Reply(554, "5.4.6", "Mail loops back to this server"))
+    def _send(self, remote: RemoteServer, line: Line, envelope: ClientMessage, body: Body) -> "_Result":
+        deadlines = self._config.deadlines
+        reports_itself = "DSN" in remote.session.extensions
+        is_sent = False
+        remote.messages += 1
+        remote.session.begin(envelope)
+        event = remote.next_event(deadlines.command_s)
+        if isinstance(event, SendMessage):
+            remote.send_message(body.pieces())
+            event = remote.next_event(deadlines.final_s)
+            is_sent = True
+        assert isinstance(event, Finished), f"{event} instead of an end"
+        replies = [reply for _, reply in event.outcomes]
+        is_lost = remote.session.phase is ClientPhase.CLOSED
+        if is_lost and not is_sent and all(reply.is_transient for reply in replies):
+            raise NextServer(replies[0])
+        if replies[0].enhanced == verdicts.REQUIRETLS_MISSING and not is_sent:
+            raise NextServer(replies[0])  # another server of the domain may have it
+        return _Result(replies, line.host, reports_itself)
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a server said of each recipient."""
+
+    replies: list[Reply]
+    host: str
+    reports_itself: bool = False
+
+    @property
+    def took_some(self) -> bool:
+        return any(reply.is_positive for reply in self.replies)
+
+
+def _envelope(
+    reverse_path: Address | None, batch: Sequence[tuple[str, Address]], message: RelayMessage
+) -> ClientMessage:
+    return ClientMessage(
+        reverse_path,
+        [address for _, address in batch],
+        message.body.size_bytes,
+        is_8bit=message.body.is_8bit,
+        smtputf8=message.needs_smtputf8,
+        ret=message.ret,
+        envid=message.envid,
+        wishes=[message.wishes.get(path, RecipientWishes()) for path, _ in batch],
+        requires_tls=message.requires_tls,
+    )
 
 
 def _parsed(
@@ -249,15 +266,3 @@ def _parsed(
         for path, _ in recipients:
             outcomes[path] = Failed(f"553 5.1.7 Not a valid sender: {error.message}")
         return None, []
-
-
-def _outcome(reply: Reply, host: str) -> Outcome:
-    text = str(reply)[:REPLY_TEXT_MAX]
-    if reply.is_permanent:
-        return Failed(text, host)
-    return Retry(text, host) if reply.is_transient else Delivered(text, host)
-
-
-def _pieces(raw: bytes) -> Iterator[bytes]:
-    for start in range(0, len(raw), PIECE_BYTES):
-        yield raw[start : start + PIECE_BYTES]

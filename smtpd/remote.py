@@ -6,6 +6,7 @@ Owns the socket and the deadlines of RFC 5321 4.5.3.2 for the sending side. The 
 `appliance.smtp.client`; which server and what to do about a failure is `relay`.
 """
 
+import select
 import socket
 import ssl
 import time
@@ -43,11 +44,18 @@ class CannotConnect(Exception):
 
 
 class HandshakeFailed(Exception):
-    """TLS did not come about; the connection is of no further use."""
+    """TLS did not come about; the connection is of no further use. `result`: RFC 8460's word for why."""
+
+    def __init__(self, message: str, result: str = "validation-failure") -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class RemoteServer:
-    """A connected client session. `close` it whatever happens."""
+    """A connected client session. `close` it whatever happens.
+
+    messages: transactions begun on it. is_encrypted: TLS is on, whoever the other side is.
+    """
 
     def __init__(self, address: str, port: int, hostname: str, deadlines: RelayDeadlines) -> None:
         """Connect; raises CannotConnect."""
@@ -56,9 +64,12 @@ class RemoteServer:
         except OSError as error:
             raise CannotConnect(f"{address}: {error.strerror or error}") from error
         self._sock.settimeout(None)
+        with suppress(OSError):
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._deadlines = deadlines
         self.session = ClientSession(hostname)
         self.is_encrypted = False
+        self.messages = 0
 
     def next_event(self, timeout_s: float) -> ClientEvent:
         """Return the next event, after writing what is to be written. The whole answer has `timeout_s`.
@@ -85,7 +96,10 @@ class RemoteServer:
             self.session.connection_lost()
 
     def send_message(self, pieces: Iterable[bytes]) -> None:
-        """Write the message after a SendMessage; what goes wrong shows in the next event."""
+        """Write the message after a SendMessage; what goes wrong shows in the next event.
+
+        Raises what reading the pieces raises; the connection is of no further use then.
+        """
         try:
             for piece in pieces:
                 self._write(self.session.message_data(piece))
@@ -104,6 +118,14 @@ class RemoteServer:
 
     def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Shake hands after a positive TlsAnswer. Raises HandshakeFailed."""
+        self._shake_hands(context, server_name)
+        self.session.tls_established()
+
+    def begin_with_tls(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Shake hands before anything is said (RFC 8314 3). Raises HandshakeFailed."""
+        self._shake_hands(context, server_name)
+
+    def _shake_hands(self, context: ssl.SSLContext, server_name: str) -> None:
         try:
             with gevent.Timeout(self._deadlines.handshake_s, TimeoutError):
                 wrapped = context.wrap_socket(
@@ -111,10 +133,33 @@ class RemoteServer:
                 )
                 self._sock = wrapped
                 wrapped.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            raise HandshakeFailed(error.verify_message, _result_of(error.verify_code)) from error
         except (OSError, ValueError) as error:
             raise HandshakeFailed(str(error)) from error
         self.is_encrypted = True
-        self.session.tls_established()
+
+    def certificates(self) -> list[bytes]:
+        """Return what the server showed, DER, its own first; none without TLS."""
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return []
+        chain = self._sock.get_unverified_chain()  # type: ignore[attr-defined]  # new in Python 3.13
+        return list(chain or [])
+
+    @property
+    def sending_ip(self) -> str:
+        """Our address on this connection, "" when it is gone."""
+        with suppress(OSError):
+            return str(self._sock.getsockname()[0])
+        return ""
+
+    def is_quiet(self) -> bool:
+        """Say whether an idle server has said nothing: what it says unasked is a goodbye."""
+        try:
+            readable, _, _ = select.select([self._sock], [], [], 0)
+        except (OSError, ValueError):
+            return False
+        return self.session.phase is ClientPhase.READY and not readable
 
     def goodbye(self) -> None:
         """Say QUIT if the session is fit for it; the answer does not matter. RFC 5321 4.1.1.10."""
@@ -128,3 +173,12 @@ class RemoteServer:
         """Close the socket."""
         with suppress(OSError):
             self._sock.close()
+
+
+_EXPIRED, _NOT_YET_VALID, _HOST, _IP = 10, 9, 62, 64  # X509_V_ERR_…
+
+
+def _result_of(verify_code: int) -> str:
+    if verify_code in (_HOST, _IP):
+        return "certificate-host-mismatch"
+    return "certificate-expired" if verify_code in (_EXPIRED, _NOT_YET_VALID) else "certificate-not-trusted"

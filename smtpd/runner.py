@@ -14,7 +14,7 @@ import logging
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import gevent
@@ -23,8 +23,10 @@ from gevent.pool import Pool
 
 from appliance import logs
 from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.items.envelope import RecipientWishes
 from appliance.queue.entries import Entry
 from smtpd import counters
+from smtpd.connections import ServerBusy
 from smtpd.outcome import Delivered, Failed, Outcome, Retry
 from smtpd.relay import RelayMessage
 from smtpd.services import Queue
@@ -34,6 +36,10 @@ RECORD_TRIES_S = (0.5, 2.0, 8.0)
 INTERNAL = Retry("451 4.3.0 Local error")
 
 logger = logging.getLogger("appliance.smtp")
+
+
+type _Key = tuple[str, bytes, str, tuple[str, str, str], bool]
+"""Entries with the same one travel in one transaction."""
 
 
 class Deliverer(Protocol):
@@ -49,6 +55,8 @@ class RunnerConfig:
     concurrency: int = 20
     per_domain_max: int = 5
     waiting_max: int = 200  # groups claimed and waiting for their domain's turn
+    waiting_per_domain_max: int = 10  # then no more of this domain is claimed
+    busy_pause_s: float = 0.25  # before a server that had too many connections is asked for again
     lease_s: int = 900
     start_within_s: float = 100.0  # a group that waited longer is left to its lease
     poll_interval_s: float = 30.0
@@ -60,10 +68,6 @@ class _Group:
 
     entries: list[Entry]
     claimed_at: float
-    key: tuple[str, bytes, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.key = _key(self.entries[0])
 
 
 class Runner:
@@ -79,6 +83,7 @@ class Runner:
         self._pool = Pool(config.concurrency)
         self._running: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[_Group]] = OrderedDict()
+        self._busy_until: dict[str, float] = {}  # monotonic, by domain
         self._wake = Event()
         self._is_stopping = False
         self._greenlets: list[gevent.Greenlet] = []
@@ -114,9 +119,13 @@ class Runner:
             self._wake.set()
 
     def _run(self) -> None:
+        recover_at = 0.0
         while not self._is_stopping:
             self._wake.clear()
             try:
+                if time.monotonic() >= recover_at:
+                    self._queue.recover()
+                    recover_at = time.monotonic() + self._config.poll_interval_s
                 claimed = self._claim()
                 self._start_waiting()
                 pause_s = 0.0 if claimed else self._pause_s()
@@ -132,9 +141,11 @@ class Runner:
         waiting = sum(len(groups) for groups in self._waiting.values())
         if room <= 0 or waiting >= self._config.waiting_max:
             return 0
-        entries = self._queue.claim(room, self._config.lease_s)
+        full = self._config.waiting_per_domain_max
+        busy = {domain for domain, groups in self._waiting.items() if len(groups) >= full}
+        entries = self._queue.claim(room, self._config.lease_s, busy)
         now = time.monotonic()
-        together: dict[tuple[str, bytes, str], list[Entry]] = {}
+        together: dict[_Key, list[Entry]] = {}
         for entry in entries:
             together.setdefault(_key(entry), []).append(entry)
         for members in together.values():
@@ -159,6 +170,9 @@ class Runner:
                 self._waiting.move_to_end(domain)
 
     def _may_start(self, domain: str) -> bool:
+        if self._busy_until.get(domain, 0.0) > time.monotonic():
+            return False
+        self._busy_until.pop(domain, None)
         return self._room() > 0 and self._running[domain] < self._config.per_domain_max
 
     def _room(self) -> int:
@@ -168,6 +182,8 @@ class Runner:
 
     def _pause_s(self) -> float:
         """Return how long nothing will become due; an attempt that ends and a hint wake us before."""
+        if self._busy_until:
+            return self._config.busy_pause_s
         due = self._queue.next_due() if not self._waiting and self._room() > 0 else None
         longest = self._config.poll_interval_s
         if due is None:
@@ -181,6 +197,10 @@ class Runner:
             outcomes = self._outcomes(group.entries)
             for entry, outcome in zip(group.entries, outcomes, strict=True):
                 self._record(entry, outcome)
+        except ServerBusy:
+            # Its servers are busy with other domains' mail: it comes after what waits already.
+            self._busy_until[first.domain] = time.monotonic() + self._config.busy_pause_s
+            self._waiting.setdefault(first.domain, deque()).append(group)
         finally:
             self._running[first.domain] -= 1
             if not self._running[first.domain]:
@@ -191,13 +211,21 @@ class Runner:
         first = entries[0]
         try:
             with counters.RELAY_SECONDS.time():
-                raw = self._queue.load(first)
                 message = RelayMessage(
-                    first.reverse_path, raw, any(entry.needs_smtputf8 for entry in entries)
+                    first.reverse_path,
+                    self._queue.load(first),
+                    any(entry.needs_smtputf8 for entry in entries),
+                    ret=first.ret,
+                    envid=first.envid,
+                    wishes={e.forward_path: RecipientWishes(e.notify, e.orcpt) for e in entries},
+                    requires_tls=first.requires_tls,
+                    next_hop=self._queue.next_hop(first),
                 )
                 paths = list(dict.fromkeys(entry.forward_path for entry in entries))
                 found = dict(zip(paths, self._relay.deliver(first.domain, paths, message), strict=True))
                 return [found[entry.forward_path] for entry in entries]
+        except ServerBusy:
+            raise
         except Exception as error:  # noqa: BLE001 - the top of an attempt: unknown means temporary
             logs.event(logger, "attempt_error", level=logging.ERROR, domain=first.domain, exc_info=error)
             return [INTERNAL] * len(entries)
@@ -229,8 +257,9 @@ class Runner:
                 gevent.sleep(pause_s)
 
 
-def _key(entry: Entry) -> tuple[str, bytes, str]:
-    return entry.domain, entry.digest, entry.reverse_path
+def _key(entry: Entry) -> _Key:
+    about = entry.ret, entry.envid, entry.next_hop
+    return entry.domain, entry.digest, entry.reverse_path, about, entry.requires_tls
 
 
 def _word(outcome: Outcome) -> str:

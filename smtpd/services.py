@@ -4,13 +4,16 @@ The edge knows accounts, storage and queue only through these, so it can be test
 memory in their place, and never opens the database.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
+from appliance.items.next_hop import NextHop
 from appliance.queue.entries import Entry
+from smtpd.body import Body
 from smtpd.outcome import Outcome
 
 
@@ -68,16 +71,27 @@ class Services(Protocol):
 class Queue(Protocol):
     """The outgoing queue as the runner sees it."""
 
-    def claim(self, limit: int, lease_s: int) -> list[Entry]:
-        """Take up to `limit` due entries; nobody else gets them for `lease_s` seconds."""
+    def claim(self, limit: int, lease_s: int, busy: Collection[str]) -> list[Entry]:
+        """Take up to `limit` due entries; nobody else gets them for `lease_s` seconds.
+
+        busy: domains whose entries are left alone for now.
+        """
         ...
 
-    def load(self, entry: Entry) -> bytes:
-        """Return the message. Raises NotFound, TemporaryFailure."""
+    def load(self, entry: Entry) -> Body:
+        """Return the message. Raises NotFound, TemporaryFailure; so may reading its pieces."""
+        ...
+
+    def next_hop(self, entry: Entry) -> NextHop | None:
+        """Return the server that takes an entry, None for those of its domain. Raises TemporaryFailure."""
         ...
 
     def record(self, entry: Entry, outcome: Outcome) -> None:
         """Store what became of an attempt, if the lease is still held; durable when it returns."""
+        ...
+
+    def recover(self) -> None:
+        """Put right what crashes left: before the first claim, and now and then. Raises TemporaryFailure."""
         ...
 
     def next_due(self) -> datetime | None:

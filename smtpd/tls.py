@@ -30,6 +30,13 @@ def opportunistic_context() -> ssl.SSLContext:
     return context
 
 
+def verifying_context() -> ssl.SSLContext:
+    """Return the context for servers that must prove their name to an authority the system trusts."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def description(sock: ssl.SSLSocket) -> str:
     """Return protocol and cipher for logs and the Received field: `TLSv1.3 TLS_AES_256_GCM_SHA384`."""
     cipher = sock.cipher()

@@ -1,27 +1,21 @@
-"""The domain behind the protocols of `services.py`: real accounts, real delivery, the real queue.
+"""The domain behind the protocols of `services.py`: real accounts, real delivery. The queue: `outgoing`.
 
 Every function opens the database connection it needs and gives it back before it returns, so that a
 slow client never holds one.
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from random import SystemRandom
 
-from appliance import bus, db
+from appliance import db
 from appliance.accounts import accounts, login
 from appliance.accounts.tokens import Scope
 from appliance.clock import Clock
-from appliance.delivery import greylist, inbound, posting, settle, signing, submission
+from appliance.delivery import greylist, inbound, posting, submission
 from appliance.delivery.posting import Sender
 from appliance.delivery.routing import RouteKind
 from appliance.errors import Denied, TemporaryFailure, TooLarge
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
-from appliance.queue import entries
-from appliance.queue.entries import Entry
-from appliance.store import blobs
-from smtpd.outcome import Delivered, Failed, Outcome, Retry
 from smtpd.services import RecipientVerdict
 
 _VERDICTS = {
@@ -105,51 +99,3 @@ def _check_still_in(account: Account) -> None:
         raise login.AccountDisabled
     if now.credential_version != account.credential_version:
         raise Denied("the password was changed meanwhile")
-
-
-class OutgoingQueue:
-    """The queue as the runner sees it; `smtpd.services.Queue`."""
-
-    def __init__(self, clock: Clock, hostname: Callable[[], str]) -> None:
-        self._clock = clock
-        self._hostname = hostname
-        self._random = SystemRandom()
-        self._watcher = bus.watch((bus.QUEUE,))
-
-    def claim(self, limit: int, lease_s: int) -> list[Entry]:
-        """Take due entries."""
-        return entries.claim(self._clock.now(), limit=limit, lease_s=lease_s)
-
-    def load(self, entry: Entry) -> bytes:
-        """Return the message of an entry, signed by whom it is from."""
-        with db.connection():
-            raw = blobs.read(entry.digest)
-        is_submitted = entry.account_id is not None
-        now = self._clock.now()
-        return signing.signature(raw, entry.reverse_path, now, is_submitted=is_submitted) + raw
-
-    def record(self, entry: Entry, outcome: Outcome) -> None:
-        """Store what became of an attempt."""
-        match outcome:
-            case Delivered(reply, host):
-                settle.delivered(entry, reply, host, hostname=self._hostname(), now=self._clock.now())
-            case Retry(reply, host):
-                settle.deferred(
-                    entry,
-                    reply,
-                    host,
-                    hostname=self._hostname(),
-                    now=self._clock.now(),
-                    random=self._random,
-                )
-            case Failed(reply, host):
-                settle.failed(entry, reply, host, hostname=self._hostname(), now=self._clock.now())
-
-    def next_due(self) -> datetime | None:
-        """Return when there is something to do next."""
-        with db.connection():
-            return entries.next_due()
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait for a hint that there is something new."""
-        self._watcher.wait(timeout_s)

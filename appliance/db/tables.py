@@ -834,6 +834,36 @@ class JunkLesson(Base):
     noted_at = UtcField()
 
 
+# --- transport security -------------------------------------------------------------------------
+
+
+class StsPolicy(Base):
+    """Another domain's MTA-STS policy, in force for `max_age_s`. See `domains.sts_policies`."""
+
+    domain = peewee.TextField(primary_key=True)
+    policy_id = peewee.TextField()
+    mode = peewee.TextField()  # enforce | testing | none
+    mx = peewee.TextField()  # name patterns, one a line
+    max_age_s = peewee.IntegerField()
+    fetched_at = UtcField()
+
+
+class TlsSession(Base):
+    """How connections to another domain's servers went on one day. See `domains.tls_sessions`."""
+
+    day = peewee.TextField()  # UTC, 2026-11-27
+    domain = peewee.TextField()
+    policy_digest = peewee.TextField()
+    policy = peewee.TextField()  # JSON [type, lines, server names]
+    result = peewee.TextField()  # RFC 8460 4.3, "" for success
+    host = peewee.TextField()
+    address = peewee.TextField()
+    number = peewee.BigIntegerField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("day", "domain", "policy_digest", "result", "host", "address")
+
+
 # --- jobs ---------------------------------------------------------------------------------------
 
 
@@ -904,4 +934,6 @@ ALL_TABLES: tuple[type[Base], ...] = (
     QueueAttempt,
     Greylisted,
     JunkLesson,
+    StsPolicy,
+    TlsSession,
 )

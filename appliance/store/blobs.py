@@ -109,6 +109,28 @@ def read(digest: bytes) -> bytes:
         raise NotFound("the blob's file is missing") from error
 
 
+def pieces(digest: bytes, size: int = 65_536) -> Iterator[bytes]:
+    """Yield the bytes of a blob, `size` at a time, so that a large one is never in memory as a whole.
+
+    Takes and gives back its own connection before the first piece. Raises NotFound.
+    """
+    with db.connection():
+        row = Blob.select(Blob.data).where(Blob.digest == digest).tuples().first()
+    if row is None:
+        raise NotFound("no such blob")
+    if row[0] is not None:
+        content = bytes(row[0])
+        yield from (content[start : start + size] for start in range(0, len(content), size))
+        return
+    try:
+        file = _path(digest).open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise NotFound("the blob's file is missing") from error
+    with file:
+        while piece := offload.run(file.read, size, pool="read"):
+            yield piece
+
+
 def unlink_unused(digests: Iterable[bytes]) -> None:
     """Remove rows of blobs that nothing refers to any more. Needs a transaction.
 

@@ -31,9 +31,11 @@ Zones = Mapping[str, Mapping[str, Sequence[str]] | str]
 class FakeDns:
     """Answers inside the `with` block; `questions` are those it was asked, as `name TYPE`."""
 
-    def __init__(self, zones: Zones) -> None:
+    def __init__(self, zones: Zones, *, is_authentic: bool = False) -> None:
+        """is_authentic: answers as a validating resolver does for zones that are signed."""
         self.zones = {name.lower(): records for name, records in zones.items()}
         self.questions: list[str] = []
+        self._is_authentic = is_authentic
         self._udp, self._tcp = _pair()
         self.port: int = self._udp.getsockname()[1]
 
@@ -78,7 +80,7 @@ class FakeDns:
         kind = dns.rdatatype.to_text(question.rdtype)
         self.questions.append(f"{name} {kind}")
         response = dns.message.make_response(message)
-        response.flags |= dns.flags.RA
+        response.flags |= dns.flags.RA | (dns.flags.AD if self._is_authentic else 0)
         records = self.zones.get(name)
         if records == SILENCE:
             return None

@@ -55,16 +55,19 @@ class FakeMx:
         port: int = 0,
         extensions: Sequence[str] = EXTENSIONS,
         tls: ssl.SSLContext | None = None,
+        is_implicit_tls: bool = False,
         delay_s: float = 0.0,
     ) -> None:
+        """tls: offered with STARTTLS, or spoken from the first byte."""
         self.script = dict(script or {})
         self.messages: list[Received] = []
         self.commands: list[str] = []
         self.connections = 0
         self.open_now = 0
         self.open_max = 0
-        self._extensions = tuple(extensions) + (("STARTTLS",) if tls else ())
+        self._extensions = tuple(extensions) + (("STARTTLS",) if tls and not is_implicit_tls else ())
         self._tls = tls
+        self._is_implicit_tls = is_implicit_tls
         self._delay_s = delay_s
         self._sock = socket.create_server((host, port), backlog=50)
         self.host = host
@@ -120,9 +123,11 @@ class _Guest:
 
     def run(self) -> None:
         try:
+            if self._mx._is_implicit_tls:
+                self._start_tls()
             self._say("GREETING")
             while line := self._stream.readline():
-                self._command(line.decode().rstrip("\r\n"))
+                self._command(line.decode("utf-8", "replace").rstrip("\r\n"))
         finally:
             self._stream.close()
             self._sock.close()

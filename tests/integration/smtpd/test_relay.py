@@ -6,10 +6,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 
+import gevent
 import pytest
 
+from appliance.items.envelope import RecipientWishes
 from appliance.net.resolver import DnsResolver
 from appliance.net.tls import Certificate
+from smtpd.body import body_in_memory
+from smtpd.connections import ServerBusy
 from smtpd.outcome import Delivered, Failed, Outcome, Retry
 from smtpd.relay import Relay, RelayConfig, RelayMessage
 from smtpd.remote import RelayDeadlines
@@ -19,7 +23,8 @@ from tests.fakes.mx import CLOSE, SILENCE, FakeMx
 QUICK = RelayDeadlines(
     connect_s=1, greeting_s=0.5, command_s=0.5, block_s=0.5, final_s=0.5, handshake_s=1, attempt_s=20
 )
-LETTER = RelayMessage("alice@example.test", b"Subject: x\r\n\r\n.dot\r\nbody\r\n")
+RAW = b"Subject: x\r\n\r\n.dot\r\nbody\r\n"
+LETTER = RelayMessage("alice@example.test", body_in_memory(RAW))
 TWO_HOSTS: Zones = {
     "example.net": {"MX": ["10 one.example.net.", "20 two.example.net."]},
     "one.example.net": {"A": ["127.0.0.1"]},
@@ -28,10 +33,12 @@ TWO_HOSTS: Zones = {
 
 
 @contextmanager
-def relay(zones: Zones, port: int, deadlines: RelayDeadlines = QUICK) -> Iterator[Relay]:
+def relay(zones: Zones, port: int, deadlines: RelayDeadlines = QUICK, **limits: float) -> Iterator[Relay]:
     with FakeDns(zones) as dns:
         resolver = DnsResolver("127.0.0.1", dns.port, lifetime_s=1)
-        yield Relay(resolver, RelayConfig("mx.example.test", port, deadlines), random=Random(1))
+        one = Relay(resolver, RelayConfig("mx.example.test", port, deadlines, **limits), random=Random(1))
+        yield one
+        one.close()
 
 
 def attempt(
@@ -50,9 +57,9 @@ def test_delivered() -> None:
             == [Delivered("250 2.0.0 OK", "one.example.net")] * 2
         )
     [message] = mx.messages
-    assert message.mail == f"<alice@example.test> SIZE={len(LETTER.raw)}"
+    assert message.mail == f"<alice@example.test> SIZE={len(RAW)}"
     assert message.recipients == ["<x@example.net>", "<y@example.net>"]
-    assert message.body == LETTER.raw
+    assert message.body == RAW
     assert mx.commands[0] == "EHLO mx.example.test"
     assert mx.commands[-1] == "QUIT"
 
@@ -214,7 +221,7 @@ def test_more_recipients_than_a_transaction_takes() -> None:
 
 def test_a_message_over_the_servers_limit() -> None:
     with FakeMx() as mx:
-        [outcome] = attempt(mx, message=replace(LETTER, raw=b"x" * 1_000_001))
+        [outcome] = attempt(mx, message=replace(LETTER, body=body_in_memory(b"x" * 1_000_001)))
     assert isinstance(outcome, Failed)
     assert outcome.reply.startswith("552 5.3.4")
 
@@ -222,13 +229,18 @@ def test_a_message_over_the_servers_limit() -> None:
 def test_a_large_message_arrives_whole() -> None:
     raw = b"Subject: x\r\n\r\n" + b"".join(b".%d\r\n" % n for n in range(100_000))
     with FakeMx(extensions=["PIPELINING"]) as mx:
-        assert isinstance(attempt(mx, message=replace(LETTER, raw=raw))[0], Delivered)
+        assert isinstance(attempt(mx, message=replace(LETTER, body=body_in_memory(raw)))[0], Delivered)
     assert mx.messages[0].body == raw
 
 
 def test_bare_line_ends_never_leave_us() -> None:
     with FakeMx() as mx:
-        attempt(mx, message=replace(LETTER, raw=b"Subject: x\n\nbody\n.\nMAIL FROM:<evil@example.com>\r"))
+        attempt(
+            mx,
+            message=replace(
+                LETTER, body=body_in_memory(b"Subject: x\n\nbody\n.\nMAIL FROM:<evil@example.com>\r")
+            ),
+        )
     assert mx.messages[0].body == b"Subject: x\r\n\r\nbody\r\n.\r\nMAIL FROM:<evil@example.com>\r\n"
 
 
@@ -242,7 +254,7 @@ def test_a_path_that_is_none_fails_alone(address: str) -> None:
 
 def test_the_null_path_and_8bit() -> None:
     with FakeMx() as mx:
-        attempt(mx, message=RelayMessage("", "Subject: é\r\n\r\n".encode()))
+        attempt(mx, message=RelayMessage("", body_in_memory("Subject: é\r\n\r\n".encode())))
     assert mx.messages[0].mail == "<> SIZE=15 BODY=8BITMIME"
 
 
@@ -269,3 +281,132 @@ def test_a_reply_drip_has_a_deadline() -> None:
         [outcome] = attempt(mx)
     assert isinstance(outcome, Retry)
     assert time.monotonic() - began < 3
+
+
+# --- used again -----------------------------------------------------------------------------------
+
+
+def served(mx: FakeMx) -> Zones:
+    return {"example.net": {"MX": ["10 one.example.net."]}, "one.example.net": {"A": [mx.host]}}
+
+
+def test_a_warm_connection_is_used_again() -> None:
+    with FakeMx() as mx, relay(served(mx), mx.port) as one:
+        for _ in range(5):
+            one.deliver("example.net", ["x@example.net"], LETTER)
+        assert (mx.connections, len(mx.messages)) == (1, 5)
+    assert [command.split()[0] for command in mx.commands[:8]] == [
+        *("EHLO", "MAIL", "RCPT", "DATA", "MAIL", "RCPT", "DATA", "MAIL")
+    ]
+
+
+def test_a_connection_takes_so_many_messages() -> None:
+    with FakeMx() as mx, relay(served(mx), mx.port, messages_per_connection_max=2) as one:
+        for _ in range(5):
+            one.deliver("example.net", ["x@example.net"], LETTER)
+        assert mx.connections == 3
+
+
+def test_after_a_refusal_the_next_message_starts_clean() -> None:
+    with FakeMx({"DATA": ["554 5.3.0 no", "354 go"]}) as mx, relay(served(mx), mx.port) as one:
+        assert isinstance(one.deliver("example.net", ["x@example.net"], LETTER)[0], Failed)
+        assert isinstance(one.deliver("example.net", ["y@example.net"], LETTER)[0], Delivered)
+        assert mx.connections == 1
+    assert "RSET" in mx.commands
+
+
+def test_an_idle_connection_is_closed_politely() -> None:
+    with FakeMx() as mx, relay(served(mx), mx.port, idle_s=0.1) as one:
+        one.deliver("example.net", ["x@example.net"], LETTER)
+        deadline = time.monotonic() + 5
+        while mx.commands[-1] != "QUIT":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_a_server_that_hung_up_while_idle_costs_nothing() -> None:
+    """It says goodbye, or just vanishes, and a new connection takes the message."""
+    with FakeMx({"MAIL": ["250 ok", CLOSE, "250 ok"]}) as mx, relay(served(mx), mx.port) as one:
+        for _ in range(2):
+            assert isinstance(one.deliver("example.net", ["x@example.net"], LETTER)[0], Delivered)
+        assert (mx.connections, len(mx.messages)) == (2, 2)
+
+
+def test_so_many_connections_to_one_server_and_no_more() -> None:
+    with FakeMx(delay_s=0.1) as mx, relay(served(mx), mx.port, per_server_max=2) as one:
+        done: list[object] = []
+
+        def deliver() -> None:
+            try:
+                done.extend(one.deliver("example.net", ["x@example.net"], LETTER))
+            except ServerBusy as error:
+                done.append(error)
+
+        gevent.joinall([gevent.spawn(deliver) for _ in range(6)], timeout=20, raise_error=True)
+        assert mx.open_max == 2
+    assert sum(isinstance(each, ServerBusy) for each in done) == 4
+
+
+def test_one_recipient_too_many_goes_at_once_with_the_next_transaction() -> None:
+    script = {"RCPT": ["250 ok", "250 ok", "452 4.5.3 Too many recipients", "250 ok"]}
+    with FakeMx(script) as mx:
+        outcomes = attempt(mx, ["x@example.net", "y@example.net", "z@example.net"])
+    assert all(isinstance(outcome, Delivered) for outcome in outcomes)
+    assert [len(message.recipients) for message in mx.messages] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ({"RCPT": "552 too many recipients"}, Retry),
+        ({"RCPT": "552 5.2.2 mailbox full"}, Failed),
+        ({"RCPT": "452 4.5.3 too many recipients"}, Retry),
+        ({"MAIL": "530 5.7.0 Must issue a STARTTLS command first"}, Retry),
+    ],
+    ids=str,
+)
+def test_replies_that_do_not_mean_what_they_begin_with(script: dict[str, str], kind: type[Outcome]) -> None:
+    with FakeMx(script) as mx:
+        assert isinstance(attempt(mx)[0], kind)
+
+
+# --- what the sender asked for ----------------------------------------------------------------------
+
+ASKED = replace(
+    LETTER,
+    ret="HDRS",
+    envid="QQ+3D314",
+    wishes={"x@example.net": RecipientWishes("SUCCESS,DELAY", "rfc822;x@example.org")},
+)
+
+
+def test_wishes_are_passed_on_to_a_server_that_knows_them() -> None:
+    with FakeMx(extensions=["PIPELINING", "DSN"]) as mx:
+        outcomes = attempt(mx, ["x@example.net", "y@example.net"], ASKED)
+    assert [outcome.reports_itself for outcome in outcomes if isinstance(outcome, Delivered)] == [True, True]
+    assert mx.messages[0].mail == "<alice@example.test> RET=HDRS ENVID=QQ+3D314"
+    assert mx.messages[0].recipients == [
+        "<x@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@example.org",
+        "<y@example.net>",
+    ]
+
+
+def test_wishes_stay_here_where_the_server_does_not() -> None:
+    with FakeMx(extensions=[]) as mx:
+        [outcome] = attempt(mx, message=ASKED)
+    assert outcome == Delivered("250 2.0.0 OK", "one.example.net", reports_itself=False)
+    assert (mx.messages[0].mail, mx.messages[0].recipients) == ("<alice@example.test>", ["<x@example.net>"])
+
+
+def test_a_plain_message_never_asks_for_smtputf8() -> None:
+    with FakeMx() as mx:
+        attempt(mx, message=replace(LETTER, body=body_in_memory("Subject: x\r\n\r\né\r\n".encode())))
+    assert "SMTPUTF8" not in mx.messages[0].mail
+
+
+def test_an_internationalised_message_needs_a_server_for_it() -> None:
+    with FakeMx(extensions=["8BITMIME"]) as mx:
+        [outcome] = attempt(mx, message=replace(LETTER, needs_smtputf8=True))
+    assert outcome == Failed(
+        "550 5.6.7 The server does not take internationalised mail (SMTPUTF8)", "one.example.net"
+    )

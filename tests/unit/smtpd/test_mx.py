@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from appliance.net.resolver import LookupUnavailable
-from smtpd.mx import NoRoute, host_addresses, mail_hosts
+from smtpd.mx import NoRoute, host_addresses, mail_route
 from tests.unit.smtpd.memory import MemoryResolver
 
 RESOLVER = MemoryResolver(
@@ -26,7 +26,7 @@ RESOLVER = MemoryResolver(
 
 
 def hosts(domain: str, seed: int = 0) -> list[str]:
-    return [host.name for host in mail_hosts(RESOLVER, domain, "mx.example.test", Random(seed))]
+    return [host.name for host in mail_route(RESOLVER, domain, "mx.example.test", Random(seed)).hosts]
 
 
 def test_preference_orders_and_equal_ones_are_shuffled() -> None:

@@ -1,7 +1,7 @@
 """The runner: everything due is attempted, recorded, a few at a time, and nothing stops it but us."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,9 @@ import gevent
 from gevent.event import Event
 
 from appliance.errors import NotFound, TemporaryFailure
+from appliance.items.next_hop import NextHop
 from appliance.queue.entries import Entry
+from smtpd.body import Body, body_in_memory
 from smtpd.outcome import Delivered, Outcome, Retry
 from smtpd.relay import RelayMessage
 from smtpd.runner import Runner, RunnerConfig
@@ -50,20 +52,27 @@ class MemoryQueue:
         if self.trouble.get(method):
             raise self.trouble[method].pop(0)
 
-    def claim(self, limit: int, lease_s: int) -> list[Entry]:
+    def claim(self, limit: int, lease_s: int, busy: Collection[str]) -> list[Entry]:
         self._may_fail("claim")
-        claimed, self.due = self.due[:limit], self.due[limit:]
+        claimed = [entry for entry in self.due if entry.domain not in busy][:limit]
+        self.due = [entry for entry in self.due if entry not in claimed]
         self.claims.append(len(claimed))
         return claimed
 
-    def load(self, entry: Entry) -> bytes:
+    def next_hop(self, entry: Entry) -> NextHop | None:
+        return None
+
+    def load(self, entry: Entry) -> Body:
         if entry.digest in self.missing:
             raise NotFound("the message is gone")
-        return b"raw " + entry.digest
+        return body_in_memory(b"raw " + entry.digest)
 
     def record(self, entry: Entry, outcome: Outcome) -> None:
         self._may_fail("record")
         self.records.append((entry.id, outcome))
+
+    def recover(self) -> None:
+        self._may_fail("recover")
 
     def next_due(self) -> datetime | None:
         self._may_fail("next_due")
@@ -161,7 +170,7 @@ def test_one_message_to_one_domain_travels_once() -> None:
         ("example.net", ["user4@example.net"]),
         ("other.example.net", ["user3@other.example.net"]),
     ]
-    assert all(message.raw == b"raw " + digest for _, _, message in relay.calls)
+    assert all(b"".join(message.body.pieces()) == b"raw " + digest for _, _, message in relay.calls)
 
 
 def test_ceilings_in_all_and_per_domain() -> None:

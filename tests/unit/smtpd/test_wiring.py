@@ -17,11 +17,14 @@ from appliance.items.envelope import Envelope
 from appliance.items.folder import FolderType
 from appliance.mime.edit import ComposeError
 from appliance.queue import entries
+from appliance.queue.delivered_log import DeliveredLog
+from appliance.queue.holders import Holder
 from appliance.settings import Config, Passwords
 from appliance.store import blobs, folders
 from smtpd.outcome import Delivered, Failed, Retry
+from smtpd.outgoing import OutgoingQueue
 from smtpd.services import RecipientVerdict
-from smtpd.wiring import Mail, OutgoingQueue
+from smtpd.wiring import Mail
 from tests.fixtures.database import Place
 
 HOST, PASSWORD = "mail.example.com", "correct horse battery"
@@ -52,8 +55,10 @@ def mail(configured: Place) -> Mail:
 
 
 @pytest.fixture
-def queue(configured: Place) -> OutgoingQueue:
-    return OutgoingQueue(SYSTEM_CLOCK, lambda: HOST)
+def queue(configured: Place) -> Iterator[OutgoingQueue]:
+    holder = Holder(configured.data_dir / "run")
+    yield OutgoingQueue(SYSTEM_CLOCK, lambda: HOST, holder, DeliveredLog(configured.data_dir))
+    holder.close()
 
 
 def envelope(account: Account | None, *forward_paths: str) -> Envelope:
@@ -168,10 +173,10 @@ def test_the_queue_claims_loads_and_settles(mail: Mail, mia: Account, queue: Out
     due = queue.next_due()
     assert due is not None
     assert due <= datetime.now(UTC)
-    claimed = {entry.forward_path: entry for entry in queue.claim(10, LEASE_S)}
+    claimed = {entry.forward_path: entry for entry in queue.claim(10, LEASE_S, ())}
     assert sorted(claimed) == ["a@example.net", "b@example.net", "c@example.net"]
-    assert queue.claim(10, LEASE_S) == [], "claimed twice"
-    assert queue.load(claimed["a@example.net"]) == held(mia, FolderType.SENT)[0]
+    assert queue.claim(10, LEASE_S, ()) == [], "claimed twice"
+    assert b"".join(queue.load(claimed["a@example.net"]).pieces()) == held(mia, FolderType.SENT)[0]
     queue.record(claimed["a@example.net"], Delivered("250 OK", "mx.example.net"))
     queue.record(claimed["b@example.net"], Retry("451 4.7.1 later", "mx.example.net"))
     assert waiting() == [("b@example.net", 1), ("c@example.net", 0)]

@@ -1,0 +1,21 @@
+CREATE TABLE "sts_policy" ("domain" TEXT NOT NULL PRIMARY KEY,
+    "policy_id" TEXT NOT NULL,
+    "mode" TEXT NOT NULL,
+    "mx" TEXT NOT NULL,
+    "max_age_s" INTEGER NOT NULL,
+    "fetched_at" INTEGER NOT NULL);
+
+CREATE TABLE "tls_session" ("day" TEXT NOT NULL,
+    "domain" TEXT NOT NULL,
+    "policy_digest" TEXT NOT NULL,
+    "policy" TEXT NOT NULL,
+    "result" TEXT NOT NULL,
+    "host" TEXT NOT NULL,
+    "address" TEXT NOT NULL,
+    "number" INTEGER NOT NULL,
+    PRIMARY KEY ("day",
+    "domain",
+    "policy_digest",
+    "result",
+    "host",
+    "address"));

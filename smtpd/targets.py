@@ -1,0 +1,89 @@
+"""Which server is tried next for a domain, at which address, protected how. Lazily: the first usually does.
+
+Source: RFC 5321 5.1 Locating the Target Host; RFC 8461 5.1, RFC 7672 2.2 (servers that must not be used).
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from appliance.items.next_hop import HopTls, NextHop
+from appliance.net.resolver import AuthenticResolver, LookupUnavailable
+from appliance.smtp.reply import Reply
+from smtpd.calling import TlsReporter
+from smtpd.connections import Line
+from smtpd.mx import MailHost, NoRoute, host_addresses, mail_route
+from smtpd.security import Demand, Level, NotAllowed, Securities, Security
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server to try, or the reason why one of them is not."""
+
+    line: Line | None
+    refusal: Reply | None = None
+
+
+class Targets:
+    """Answers for every domain. One object serves all greenlets."""
+
+    def __init__(
+        self,
+        resolver: AuthenticResolver,
+        securities: Securities,
+        random: Random,
+        reporter: TlsReporter | None,
+    ) -> None:
+        self._resolver = resolver
+        self._securities = securities
+        self._random = random
+        self._reporter = reporter
+
+    def of_domain(self, domain: str, port: int, own_name: str, demand: Demand) -> Iterator[Target]:
+        """Yield the servers of a domain, best first. Blocks. Raises NoRoute, TemporaryFailure."""
+        route = mail_route(self._resolver, domain, own_name, self._random)
+        policy = self._securities.policy(domain)
+        trouble, has_address = None, False
+        for host in route.hosts:
+            try:
+                addresses = host_addresses(self._resolver, host.name)
+            except LookupUnavailable as error:
+                trouble = error
+                continue
+            if not addresses:
+                continue
+            has_address = True
+            try:
+                security = self._securities.of(
+                    domain, host.name, port, policy, demand, is_mx_secure=route.is_secure
+                )
+            except NotAllowed as error:
+                self._note(error, host)
+                yield Target(None, error.reply)
+                continue
+            for address in addresses:
+                yield Target(Line(host.name, address, port, security))
+        if trouble is not None and not has_address:
+            raise NoRoute(Reply(451, "4.4.3", f"Name look-up failed: {trouble}"))
+
+    def of_hop(self, hop: NextHop) -> Iterator[Target]:
+        """Yield the addresses of one server that was named. Blocks. Raises NoRoute."""
+        level = Level.OPTIONAL if hop.tls is HopTls.OPPORTUNISTIC else Level.VERIFIED
+        try:
+            addresses = _literal(hop.host) or host_addresses(self._resolver, hop.host)
+        except LookupUnavailable as error:
+            raise NoRoute(Reply(451, "4.4.3", f"Name look-up failed: {error}")) from error
+        for address in addresses:
+            yield Target(Line(hop.host, address, hop.port, Security(level), hop.username))
+
+    def _note(self, error: NotAllowed, host: MailHost) -> None:
+        if error.facts is not None and self._reporter is not None:
+            self._reporter.failed(error.facts, error.result, host.name, "")
+
+
+def _literal(host: str) -> list[str]:
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        return []
