@@ -153,7 +153,12 @@ def _prepare(loaded: Config, life: ExitStack) -> None:
         to_stderr=loaded.logs.stderr,
     )
     metrics.setup(loaded.metrics_dir)
-    db.open(loaded.database.url, loaded.data_dir, read_connections=loaded.database.pool_connections_max)
+    db.open(
+        loaded.database.url,
+        loaded.data_dir,
+        read_connections=loaded.database.pool_connections_max,
+        connect_timeout_s=loaded.database.connect_timeout_s,
+    )
     life.callback(db.close)
     instance.check(loaded.data_dir)
     blobs.configure(loaded.data_dir)

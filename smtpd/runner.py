@@ -136,14 +136,17 @@ class Runner:
                 self._wake.wait(pause_s)
 
     def _claim(self) -> int:
-        """Claim as much as could be started soon; return the number of entries."""
+        """Claim what could be started now and a little more; return the number of entries.
+
+        More, because a claim is a commit: one for each attempt would be all the disk has time for.
+        """
         room = self._room()
         waiting = sum(len(groups) for groups in self._waiting.values())
-        if room <= 0 or waiting >= self._config.waiting_max:
+        if room <= 0 or waiting >= self._config.waiting_max or self._startable() >= room:
             return 0
-        full = self._config.waiting_per_domain_max
+        full = max(self._config.waiting_per_domain_max, 2 * self._config.per_domain_max)
         busy = {domain for domain, groups in self._waiting.items() if len(groups) >= full}
-        entries = self._queue.claim(room, self._config.lease_s, busy)
+        entries = self._queue.claim(room + self._config.concurrency, self._config.lease_s, busy)
         now = time.monotonic()
         together: dict[_Key, list[Entry]] = {}
         for entry in entries:
@@ -152,6 +155,14 @@ class Runner:
             group = _Group(members, now)
             self._waiting.setdefault(group.entries[0].domain, deque()).append(group)
         return len(entries)
+
+    def _startable(self) -> int:
+        """Return how many groups that wait only wait for room."""
+        return sum(
+            min(len(groups), max(self._config.per_domain_max - self._running[domain], 0))
+            for domain, groups in self._waiting.items()
+            if self._busy_until.get(domain, 0.0) <= time.monotonic()
+        )
 
     def _start_waiting(self) -> None:
         """Start what may start; domains take turns."""

@@ -40,7 +40,12 @@ class Product:
     """A running worker's hold on the product; `gunicorn_conf.Running`."""
 
     def __init__(self, config: Config) -> None:
-        db.open(config.database.url, config.data_dir, read_connections=config.database.pool_connections_max)
+        db.open(
+            config.database.url,
+            config.data_dir,
+            read_connections=config.database.pool_connections_max,
+            connect_timeout_s=config.database.connect_timeout_s,
+        )
         blobs.configure(config.data_dir)
         sealing.configure(config.data_dir)
         trust_anchors.configure(config.data_dir)

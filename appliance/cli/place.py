@@ -75,7 +75,7 @@ def _open(settings: Config, opened: ExitStack) -> None:
     form: Literal["kv", "json"] = "json" if settings.logs.format == "json" else "kv"
     logs.setup(data_dir / "logs", format=form, level=settings.logs.level)
     opened.callback(logs.reset)
-    db.open(settings.database.url, data_dir)
+    db.open(settings.database.url, data_dir, connect_timeout_s=settings.database.connect_timeout_s)
     opened.callback(db.close)
     current = open_bus(settings.bus.url, data_dir / "run", ROLE)
     opened.callback(current.close)

@@ -23,6 +23,7 @@ from appliance.errors import InvalidInput, TemporaryFailure
 
 FILE_NAME: Final = "appliance.db"
 READ_CONNECTIONS: Final = 20
+CONNECT_TIMEOUT_S: Final = 3
 
 
 class Engine(Protocol):
@@ -44,11 +45,18 @@ _inherited: list[Engine] = []
 """Engines of a parent process; kept, since collecting them would close its connections from here."""
 
 
-def open(url: str, data_dir: Path, *, read_connections: int = READ_CONNECTIONS) -> None:  # noqa: A001
+def open(  # noqa: A001
+    url: str,
+    data_dir: Path,
+    *,
+    read_connections: int = READ_CONNECTIONS,
+    connect_timeout_s: int = CONNECT_TIMEOUT_S,
+) -> None:
     """Open the database, creating it and its schema if need be; to be called after any fork.
 
     url: "sqlite" (`appliance.db` in data_dir), "sqlite:///absolute/path" or "postgresql://…".
     read_connections: the most this process holds at a time; on PostgreSQL writes count as well.
+    connect_timeout_s: to reach PostgreSQL.
     Several processes may start at once: one migrates, the others wait. Raises DatabaseTooNew,
     InvalidInput for another kind of url, TemporaryFailure when the server cannot be reached.
     """
@@ -57,7 +65,7 @@ def open(url: str, data_dir: Path, *, read_connections: int = READ_CONNECTIONS) 
         raise RuntimeError("the database is already open")
     if is_patched_too_late(frame.here):
         raise RuntimeError("gevent must patch before appliance.db is imported: greenlets would share state")
-    engine = _engine_for(url, data_dir, read_connections)
+    engine = _engine_for(url, data_dir, read_connections, connect_timeout_s)
     engine.open()
     proxy.initialize(engine.database)
     _engine = engine
@@ -147,13 +155,15 @@ def _end_snapshot(database: peewee.Database) -> None:
         return
 
 
-def _engine_for(url: str, data_dir: Path, read_connections: int) -> Engine:
+def _engine_for(url: str, data_dir: Path, read_connections: int, connect_timeout_s: int) -> Engine:
     if url == "sqlite":
         return SqliteEngine(data_dir / FILE_NAME, data_dir / "run", read_connections)
     if url.startswith("sqlite:///"):
         return SqliteEngine(Path(url.removeprefix("sqlite://")), data_dir / "run", read_connections)
     if url.startswith(("postgresql://", "postgres://")):
-        return PostgresqlEngine("postgresql://" + url.partition("://")[2], read_connections)
+        return PostgresqlEngine(
+            "postgresql://" + url.partition("://")[2], read_connections, connect_timeout_s
+        )
     raise InvalidInput('database url: must be "sqlite", "sqlite:///absolute/path" or "postgresql://…"')
 
 

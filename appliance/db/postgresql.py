@@ -24,7 +24,6 @@ RETRY_FIRST_S: Final = 0.005
 """The pause before the second attempt; doubled for each further one, with jitter: 5 … 80 ms."""
 
 CONNECT: Final = {
-    "connect_timeout": 3,
     # A server that vanished without a word is noticed after about 30 s instead of 15 minutes.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -45,8 +44,8 @@ PREWARM: Final = 4
 class PostgresqlDatabase(peewee.PostgresqlDatabase):
     """Connections come from the pool."""
 
-    def __init__(self, url: str, connections: int) -> None:
-        settings: dict[str, Any] = dict(CONNECT)
+    def __init__(self, url: str, connections: int, connect_timeout_s: int) -> None:
+        settings: dict[str, Any] = CONNECT | {"connect_timeout": connect_timeout_s}
         if "options=" not in url:
             settings["options"] = SESSION
         super().__init__(url, prefer_psycopg3=True, autoconnect=False, **settings)
@@ -89,8 +88,8 @@ class _Connections:
 class PostgresqlEngine:
     """One PostgreSQL database."""
 
-    def __init__(self, url: str, connections: int) -> None:
-        database = PostgresqlDatabase(url, connections)
+    def __init__(self, url: str, connections: int, connect_timeout_s: int) -> None:
+        database = PostgresqlDatabase(url, connections, connect_timeout_s)
         self.database: peewee.PostgresqlDatabase = database
         self.pool = database.pool
 

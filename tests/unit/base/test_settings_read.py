@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 REFUSED = {("queue", "runner"), ("queue", "broker_url"), ("blobs", "url")}
 """Checked at the start: every value that nothing would act on is an error (`config._agree`)."""
 
-UNREAD = {("relay", "connections_max"), ("relay", "messages_per_connection_max")}
+UNREAD: set[tuple[str, str]] = set()
 """Known to be read by nothing so far; the list may only shrink."""
 
 
