@@ -1,10 +1,10 @@
 # 365 Email Appliance. `make help` lists what can be made.
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
-.PHONY: help setup run test test-pg e2e bench crash-test fuzz lint fmt types docs check clean
+.PHONY: help setup run test test-pg e2e bench crash-test queue-crash-test fuzz lint fmt types docs check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv with everything that is needed
 	@sh provisioning/develop.sh
@@ -26,6 +26,9 @@ bench: setup ## measure, and print ratios against a peer or a physical limit
 
 crash-test: setup ## kill -9 random processes under traffic, 200 rounds, and compare the ledger
 	@$(PY) -m tests.e2e.crash_loop --rounds 200 $(ARGS)
+
+queue-crash-test: setup ## kill -9 the queue's runner at work, 1,000 rounds: accepted, lost, delivered twice
+	@$(PY) -m tests.e2e.queue_crash --rounds 1000 $(ARGS)
 
 fuzz: setup ## feed hostile bytes to every parser for ten minutes; findings go to build/fuzz
 	@$(PY) -m tests.fuzz --seconds 600 $(ARGS)

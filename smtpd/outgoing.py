@@ -17,7 +17,7 @@ from appliance.queue.delivered_log import DeliveredLog, Noted
 from appliance.queue.entries import Entry
 from appliance.queue.holders import Holder
 from appliance.store import blobs
-from smtpd.body import Body, body_of
+from smtpd.body import Body, body_in_memory, body_of
 from smtpd.outcome import Delivered, Failed, Outcome, Retry
 
 logger = logging.getLogger("appliance.smtp")
@@ -42,22 +42,23 @@ class OutgoingQueue:
         return entries.claim(now, limit=limit, lease_s=lease_s, holder=name, busy=busy)
 
     def load(self, entry: Entry) -> Body:
-        """Return the message of an entry, signed by whom it is from; read as it is sent."""
-        signature = self._signature(entry)
+        """Return the message of an entry, signed by whom it is from.
+
+        A large one is read again as it is sent: it is in memory only for as long as the signing takes.
+        """
+        with db.connection():
+            raw = blobs.read(entry.digest)
+        is_submitted = entry.account_id is not None
+        now = self._clock.now()
+        signature = signing.signature(raw, entry.reverse_path, now, is_submitted=is_submitted)
+        if len(raw) <= blobs.INLINE_BYTES_MAX:
+            return body_in_memory(signature + raw)
 
         def pieces() -> Iterator[bytes]:
             yield signature
             yield from blobs.pieces(entry.digest)
 
         return body_of(pieces)
-
-    def _signature(self, entry: Entry) -> bytes:
-        """Return the fields to put in front; the message is in memory only for as long as that takes."""
-        with db.connection():
-            raw = blobs.read(entry.digest)
-        is_submitted = entry.account_id is not None
-        now = self._clock.now()
-        return signing.signature(raw, entry.reverse_path, now, is_submitted=is_submitted)
 
     def next_hop(self, entry: Entry) -> NextHop | None:
         """Return where an entry goes instead of its domain's servers."""

@@ -1,6 +1,6 @@
 """`make bench`: every measurement of the project in one table.
 
-python -m tests.bench [--quick | --large] [--only server,store,search,wbxml,mime]
+python -m tests.bench [--quick | --large] [--only server,store,queue,search,wbxml,mime]
 """
 
 import argparse
@@ -15,7 +15,7 @@ from tests.bench import bench_server
 from tests.bench.measure import table
 from tests.clients.appliance_process import ROOT
 
-PARTS = ("server", "store", "search", "wbxml", "mime")
+PARTS = ("server", "store", "queue", "search", "wbxml", "mime")
 """The first is measured here; the others are modules of their own, in processes of their own."""
 
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,8 +29,10 @@ class PostfixMissing(Exception):
 class PrivatePostfix:
     """Use as a context manager; `port` is where it listens. Raises PostfixMissing on entering."""
 
-    def __init__(self, user: str) -> None:
+    def __init__(self, user: str, settings: Mapping[str, str] | None = None) -> None:
+        """user: the one virtual user of DOMAIN. settings: of main.cf, besides ours."""
         self._mailbox = user
+        self._settings = settings or {}
         self._directory = Path()
         self.port = 0
 
@@ -63,6 +66,24 @@ class PrivatePostfix:
         new = self._directory / "mail" / self._mailbox / "new"
         return sum(1 for _ in new.iterdir()) if new.is_dir() else 0
 
+    def messages(self) -> list[bytes]:
+        """Return the messages in the mailbox, oldest first."""
+        new = self._directory / "mail" / self._mailbox / "new"
+        found = sorted(new.iterdir(), key=lambda path: path.stat().st_mtime_ns) if new.is_dir() else []
+        return [path.read_bytes() for path in found]
+
+    def log(self) -> str:
+        """Return what it has logged."""
+        path = self._directory / "data" / "mail.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def change(self, settings: Mapping[str, str]) -> None:
+        """Change settings while it runs, and try what waits."""
+        self._settings = {**self._settings, **settings}
+        self._write_config()
+        self._postfix("reload")
+        self._postfix("flush")
+
     def _write_config(self) -> None:
         home = self._directory
         settings = {
@@ -87,6 +108,7 @@ class PrivatePostfix:
             "maillog_file": str(home / "data" / "mail.log"),
             "maillog_file_prefixes": str(home),
             "smtpd_client_connection_count_limit": "0",
+            **self._settings,
         }
         lines = [f"{name} = {value}" for name, value in settings.items()]
         (home / "config" / "main.cf").write_text("\n".join(lines) + "\n")
@@ -115,7 +137,7 @@ class PrivatePostfix:
 
 
 def _services(port: int) -> str:
-    """Return master.cf: what receives, queues and delivers locally, nothing that sends elsewhere."""
+    """Return master.cf: what receives, queues, delivers, and sends to a relayhost if one is set."""
     rows = [f"127.0.0.1:{port} inet n - n - - smtpd"]
     for name, private, unprivileged, wakeup, limit, program in SERVICES:
         rows.append(f"{name} unix {private} {unprivileged} n {wakeup} {limit} {program}")
@@ -123,15 +145,20 @@ def _services(port: int) -> str:
 
 
 SERVICES = (
+    ("pickup", "n", "-", "60", "1", "pickup"),
     ("cleanup", "n", "-", "-", "0", "cleanup"),
     ("qmgr", "n", "-", "300", "1", "qmgr"),
     ("showq", "n", "-", "-", "-", "showq"),
     ("rewrite", "-", "-", "-", "-", "trivial-rewrite"),
     ("bounce", "-", "-", "-", "0", "bounce"),
     ("defer", "-", "-", "-", "0", "bounce"),
+    ("trace", "-", "-", "-", "0", "bounce"),
     ("proxymap", "-", "-", "-", "-", "proxymap"),
     ("virtual", "-", "n", "-", "-", "virtual"),
+    ("smtp", "-", "-", "-", "-", "smtp"),
+    ("flush", "n", "-", "1000?", "0", "flush"),
     ("error", "-", "-", "-", "-", "error"),
+    ("retry", "-", "-", "-", "-", "error"),
     ("anvil", "-", "-", "-", "1", "anvil"),
     ("tlsmgr", "-", "-", "1000?", "1", "tlsmgr"),
 )

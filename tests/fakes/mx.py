@@ -3,7 +3,8 @@
     with FakeMx({"RCPT": "450 4.2.0 greylisted"}) as mx: ...
 
 The script maps a command (or GREETING, MESSAGE for the end of data) to a reply line, to a list of them
-(one for each time, the last repeats), or to CLOSE or SILENCE. Without an entry everything is accepted.
+(one for each time, the last repeats), or to CLOSE, SILENCE or DRIP (a reply that comes byte by byte and
+never ends). Without an entry everything is accepted.
 Not built on our own server session, so that the two cannot agree on a mistake.
 """
 
@@ -19,6 +20,8 @@ from typing import IO, Final, Self
 
 CLOSE: Final = "CLOSE"
 SILENCE: Final = "SILENCE"
+DRIP: Final = "DRIP"
+DRIP_EVERY_S: Final = 0.05
 EXTENSIONS: Final = ("PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 ACCEPTANCE: Final = {
     "GREETING": "220 fake.example.net ESMTP",
@@ -38,6 +41,7 @@ class Received:
     recipients: list[str] = field(default_factory=list)
     body: bytes = b""
     is_encrypted: bool = False
+    helo: str = ""
 
 
 class _Closed(Exception):
@@ -110,6 +114,9 @@ class FakeMx:
             self.script[verb] = replies[1:]
         return replies[0]
 
+    def took(self, message: Received) -> None:
+        """Called once a message is accepted, before the client hears of it; for those who count."""
+
 
 class _Guest:
     """One connection to a FakeMx."""
@@ -120,6 +127,7 @@ class _Guest:
         self._stream: IO[bytes] = sock.makefile("rb")
         self._message = Received("")
         self._is_encrypted = False
+        self._helo = ""
 
     def run(self) -> None:
         try:
@@ -135,6 +143,8 @@ class _Guest:
     def _command(self, line: str) -> None:
         self._mx.commands.append(line)
         verb = line.partition(" ")[0].upper()
+        if verb in ("EHLO", "HELO"):
+            self._helo = line.partition(" ")[2]
         if verb == "EHLO" and "EHLO" not in self._mx.script:
             lines = ["fake.example.net", *self._extensions()]
             marks = ["-"] * (len(lines) - 1) + [" "]
@@ -148,7 +158,7 @@ class _Guest:
         elif verb == "QUIT":
             raise _Closed
         elif verb == "MAIL" and reply.startswith("250"):
-            self._message = Received(line.partition(":")[2], is_encrypted=self._is_encrypted)
+            self._message = Received(line.partition(":")[2], is_encrypted=self._is_encrypted, helo=self._helo)
         elif verb == "RCPT" and reply.startswith("25"):
             self._message.recipients.append(line.partition(":")[2])
 
@@ -165,6 +175,7 @@ class _Guest:
         reply = self._mx.reply_to("MESSAGE")
         if reply.startswith("250"):
             self._mx.messages.append(self._message)
+            self._mx.took(self._message)
         self._answer(reply)
 
     def _start_tls(self) -> None:
@@ -183,6 +194,10 @@ class _Guest:
         time.sleep(self._mx._delay_s)
         if reply == CLOSE:
             raise _Closed
+        if reply == DRIP:
+            while True:
+                self._write("2")
+                time.sleep(DRIP_EVERY_S)
         if reply == SILENCE:
             self._stream.read()
             raise _Closed

@@ -18,7 +18,7 @@ from smtpd.outcome import Delivered, Failed, Outcome, Retry
 from smtpd.relay import Relay, RelayConfig, RelayMessage
 from smtpd.remote import RelayDeadlines
 from tests.fakes.dns import SERVFAIL, FakeDns, Zones
-from tests.fakes.mx import CLOSE, SILENCE, FakeMx
+from tests.fakes.mx import CLOSE, DRIP, SILENCE, FakeMx
 
 QUICK = RelayDeadlines(
     connect_s=1, greeting_s=0.5, command_s=0.5, block_s=0.5, final_s=0.5, handshake_s=1, attempt_s=20
@@ -410,3 +410,46 @@ def test_an_internationalised_message_needs_a_server_for_it() -> None:
     assert outcome == Failed(
         "550 5.6.7 The server does not take internationalised mail (SMTPUTF8)", "one.example.net"
     )
+
+
+# --- servers that mean no good ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA", "MESSAGE"])
+@pytest.mark.parametrize("trick", [DRIP, SILENCE, CLOSE, "\x00\xff garbage", "250-never ends"])
+def test_no_trick_at_any_stage_holds_us_or_loses_mail(stage: str, trick: str) -> None:
+    began = time.monotonic()
+    with FakeMx({stage: trick}) as mx:
+        [outcome] = attempt(mx)
+    assert isinstance(outcome, Retry), outcome
+    assert time.monotonic() - began < 10  # each answer has half a second, however it comes
+
+
+@pytest.mark.parametrize(
+    ("ehlo", "kind"),
+    [
+        ("250-fake\r\n250-SIZE banana\r\n250-PIPELINING yes please\r\n250-\x7f\r\n250 AUTH=", Delivered),
+        ("250-fake\r\n250 SIZE 3", Failed),
+        ("250-fake\r\n250 STARTTLS", Delivered),  # and then does not know the command
+        ("\r\n".join(["250-fake"] * 150) + "\r\n250 ok", Retry),
+        ("250-fake\r\n550 but no", Retry),
+    ],
+    ids=["rubbish", "too small", "no starttls after all", "too long", "two codes"],
+)
+def test_lies_in_ehlo(ehlo: str, kind: type[Outcome]) -> None:
+    with FakeMx({"EHLO": ehlo, "STARTTLS": "502 5.5.1 what?"}) as mx:
+        [outcome] = attempt(mx)
+    assert isinstance(outcome, kind), outcome
+
+
+def test_a_server_that_throws_away_what_was_pipelined() -> None:
+    """It announces PIPELINING and answers the first command only."""
+
+    class Forgetful(FakeMx):
+        def reply_to(self, verb: str) -> str:
+            return SILENCE if verb == "RCPT" else super().reply_to(verb)
+
+    with Forgetful() as mx:
+        [outcome] = attempt(mx)
+    assert isinstance(outcome, Retry)
+    assert mx.messages == []
