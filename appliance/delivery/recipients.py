@@ -23,7 +23,7 @@ from appliance.delivery.posting import Sender
 from appliance.delivery.routing import Route, RouteKind
 from appliance.items.account import Account
 from appliance.items.group import Group, Senders
-from appliance.mime.headers import Headers, parse_headers
+from appliance.mime.headers import Headers, header_block, parse_headers
 
 ROUNDS_MAX = 8
 
@@ -94,6 +94,7 @@ class _Spreading:
         self._seen: set[object] = set()
         self._groups: set[int] = set()
         self._sent_to: dict[int, set[object]] = {}
+        self._headers_of: dict[Edition, Headers] = {}
 
     @cached_property
     def _headers(self) -> Headers:
@@ -194,7 +195,7 @@ class _Spreading:
         return len(groups) > 1 and bool(expansion.expand([group]))
 
     def _delivered(self, here: Sequence[tuple[Route, _Way]]) -> list[tuple[Route, _Way]]:
-        filings = self._filings([route for route, _ in here])
+        filings = self._filings(here)
         onward: list[tuple[Route, _Way]] = []
         for route, way in here:
             account = route.account
@@ -228,18 +229,17 @@ class _Spreading:
                 logs.event(log, "forward_broken", level=logging.WARNING, account=account.id, reason=reason)
         return found
 
-    def _filings(self, routes: Sequence[Route]) -> dict[int, Filing]:
+    def _filings(self, here: Sequence[tuple[Route, _Way]]) -> dict[int, Filing]:
         """Return what accounts make of the message, for those that are not content with their Inbox."""
-        details = {route.account.id: route.detail for route in routes if route.account is not None}
-        ids = list(details) if self._letter.is_junk else forwards.with_wishes(details)
+        came = {route.account.id: (route.detail, way) for route, way in here if route.account is not None}
+        ids = list(came) if self._letter.is_junk else forwards.with_wishes(came)
         if not ids:
             return {}
         of_rules, of_forwards = rules.of_accounts(ids), forwards.of_accounts(ids)
         said = sender_lists.blocked(ids, sender_lists.writer(self._headers))
-        facts = Facts(self._headers, len(self._letter.raw), self._letter.has_attachments)
         return {
             account_id: filing.judge(
-                replace(facts, detail=details[account_id]),
+                self._facts(*came[account_id]),
                 of_rules.get(account_id, ()),
                 is_junk=self._letter.is_junk,
                 is_blocked=said.get(account_id),
@@ -247,6 +247,16 @@ class _Spreading:
             )
             for account_id in ids
         }
+
+    def _facts(self, detail: str, way: _Way) -> Facts:
+        """Return what an account's rules see: the copy it gets, with the fields of a list for instance."""
+        headers = self._headers_of.get(way.edition)
+        if headers is None:
+            raw = self._letter.raw
+            head = raw[: header_block(raw, 0, len(raw)).body_start]
+            headers = parse_headers(editions.bytes_of(way.edition, head))
+            self._headers_of[way.edition] = headers
+        return Facts(headers, len(self._letter.raw), self._letter.has_attachments, detail)
 
     def _is_new(self, identity: object) -> bool:
         if identity in self._seen:

@@ -197,11 +197,16 @@ def replace_leaf_text(raw: bytes, part: Part, text: str) -> bytes:
 
     Offsets of parts before this one stay valid, so several leaves are replaced from the last to the first.
     """
-    lines = _field_lines(_part_head(raw, part))
+    lines = part_fields(raw, part)
     kept = b"".join(
         f.line for f in lines if f.name.lower() not in ("content-type", "content-transfer-encoding")
     )
     return raw[: part.header_start] + kept + text_part(part.content_type, text) + raw[part.end :]
+
+
+def part_fields(raw: bytes, part: Part) -> tuple[FieldLine, ...]:
+    """Return the header fields of a part as bytes."""
+    return _field_lines(_part_head(raw, part))
 
 
 def copied_part(raw: bytes, part: Part) -> bytes:

@@ -18,6 +18,7 @@ from appliance.mime.dates import parse_date
 from appliance.mime.edit import ComposeError, OpenMessage, open_message
 from appliance.mime.encoded_words import encode_phrase
 from appliance.mime.headers import Headers, message_ids
+from appliance.mime.long_lines import shortened
 
 RECIPIENTS_MAX = 1_000
 ADDRESS_CHARS_MAX = 254
@@ -91,7 +92,7 @@ def prepare_submission(
     if len(ids) != 1 or not ids[0].isascii() or len(headers.get_all("Message-ID")) > 1:
         ids = [new_message_id(message_id_domain, now, raw)]
         message = message.replacing("Message-ID", ids[0])
-    return PreparedMessage(message.to_bytes(), recipients, bcc, ids[0], sender)
+    return PreparedMessage(shortened(message.to_bytes()), recipients, bcc, ids[0], sender)
 
 
 def is_usable_address(address: str) -> bool:

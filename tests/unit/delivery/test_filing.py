@@ -15,6 +15,7 @@ from appliance.delivery.filing import JUNK, PLAIN, Facts, Filing
 from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.items.account import Account
 from appliance.items.folder import JUNK_NAME, FolderType
+from appliance.items.group import Senders
 from appliance.items.rule import COMPARES_OF, Action, Compare, Condition, Deed, Field, Rule
 from appliance.mime.headers import parse_headers
 from appliance.queue import entries
@@ -186,6 +187,20 @@ def test_every_way_in_asks_the_rules(anna: Account, ben: Account, way: str) -> N
         submission.submit(who, raw, hostname=HOSTNAME, now=NOW, save_in_sent=True)
     assert [found.subject for found in listing(anna.id, projects)] == ["Plan", "Plan"]
     assert subjects(anna.id) == []
+
+
+def test_rules_see_what_a_list_says_of_itself(anna: Account, ben: Account) -> None:
+    """The fields a group puts in front are part of the copy its members get."""
+    groups.create(f"office@{DOMAIN}", senders=Senders.ANYONE)
+    groups.add_members(f"office@{DOMAIN}", [anna.address, ben.address])
+    rules.add(
+        anna.id,
+        [when("list-id", "equals", f"office.{DOMAIN}"), when("header", "contains", "office@", "List-Post")],
+        [Action(Deed.MOVE, str(folder(anna)))],
+    )
+    deliver("office", raw=b"List-Id: <other.example.net>\r\n" + mail("Plan"))
+    deliver("anna", raw=mail("Alone"))
+    assert (subjects(anna.id), subjects(ben.id)) == (["Alone"], ["Plan"])
 
 
 def test_the_detail_of_the_address_is_asked(anna: Account) -> None:
