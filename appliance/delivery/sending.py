@@ -65,7 +65,8 @@ def configure(limits: Sending) -> Sending:
 def count(account_id: int, recipients: int, elsewhere: Collection[str], now: datetime) -> None:
     """Count a message, unless it is too much. Needs a transaction that holds the account.
 
-    recipients: how many get it. elsewhere: addresses on other servers, normalised. Raises SendingLimit.
+    recipients: how many the sender names. elsewhere: those of them on other servers, normalised.
+    Raises SendingLimit.
     """
     first_contacts = correspondents.count_strangers(account_id, elsewhere) if elsewhere else 0
     hour, day, most = _sum(account_id, now - HOUR), _sum(account_id, now - DAY), _limits

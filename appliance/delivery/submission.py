@@ -18,6 +18,7 @@ from appliance.accounts.login import AccountDisabled
 from appliance.db.tables import SentClientId
 from appliance.delivery import arrival, blind, confirmations, placing, posting, reports, sending
 from appliance.delivery.dsn import Action, Original
+from appliance.delivery.editions import AS_IT_CAME
 from appliance.delivery.placing import NotAllTookIt, Prints
 from appliance.delivery.posting import Sender
 from appliance.delivery.recipients import Copies, Letter, copies_of
@@ -59,12 +60,16 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
-    """A message on its way out. bcc: for the copy in Sent Items, None when none is kept."""
+    """A message on its way out. bcc: for the copy in Sent Items, None when none is kept.
+
+    recipients: how many the sender names.
+    """
 
     account: Account
     message: Arrival
     raw: bytes
     bcc: str | None
+    recipients: int
     now: datetime
     request: ClientRequest | None
     also: Callable[[], None] | None = None
@@ -124,7 +129,7 @@ def submit(
         )
         blind_to = blind.receivers(prepared.raw, paths)
     bcc = ", ".join(prepared.bcc) if save_in_sent else None
-    letter = _Letter(account, message, prepared.raw, bcc, now, request, also)
+    letter = _Letter(account, message, prepared.raw, bcc, len(paths), now, request, also)
     made = placing.prints(
         copies,
         prepared.raw,
@@ -219,14 +224,19 @@ def _commit(
         return False
     if letter.also is not None:
         letter.also()
-    elsewhere = {addresses.normalise(copy.route.address) for copy in copies.remote if not copy.sent_on_from}
-    sending.count(account_id, len(copies.local) + len(copies.remote), elsewhere, letter.now)
+    sending.count(account_id, letter.recipients, _named_elsewhere(copies), letter.now)
     if letter.bcc is not None:
         _save_in_sent(account_id, letter.message, letter.bcc, letter.now)
     placing.place(copies, made, letter.now, report, account_id=account_id)
     if good_news is not None:
         reports.send(good_news)
     return True
+
+
+def _named_elsewhere(copies: Copies) -> set[str]:
+    """Return whom the sender names on other servers: not members of a group, nor where others forward to."""
+    named = (copy.route.address for copy in copies.remote if copy.edition == AS_IT_CAME)
+    return {addresses.normalise(address) for address in named}
 
 
 def _remember(request: ClientRequest, now: datetime) -> bool:

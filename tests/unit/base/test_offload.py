@@ -27,7 +27,7 @@ def test_runs_elsewhere_while_the_hub_turns():
         gevent.sleep(0.005)
         ticks += 1
     assert working.get() != native_ident()
-    assert ticks >= 10
+    assert ticks >= 2  # a hub that waits turns once, when it is over; on a busy machine not much more
 
 
 def test_results_and_exceptions_come_through(capfd):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from appliance import db
-from appliance.accounts import accounts
+from appliance.accounts import accounts, groups
 from appliance.accounts.login import AccountDisabled
 from appliance.db.tables import SendingCount
 from appliance.delivery import sending, submission
@@ -16,7 +16,17 @@ from appliance.items.account import Account
 from appliance.items.folder import FolderType
 from appliance.queue import entries
 from appliance.settings import Sending
-from tests.unit.store.mailbox import HOSTNAME, NOW, account, blob_count, file, listing, special, subjects
+from tests.unit.store.mailbox import (
+    DOMAIN,
+    HOSTNAME,
+    NOW,
+    account,
+    blob_count,
+    file,
+    listing,
+    special,
+    subjects,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -106,6 +116,17 @@ def test_whom_the_account_wrote_to_years_ago_is_no_stranger(
 def test_colleagues_are_no_strangers(anna: Account, ben: Account) -> None:
     sending.configure(Sending(0, 0, 0, 1))
     send(anna, ben.address, account("carl").address, account("dora").address, "one@example.net")
+
+
+def test_the_members_of_a_group_are_nobody_s_strangers(anna: Account) -> None:
+    sending.configure(Sending(0, 2, 2, 1))
+    groups.create(f"office@{DOMAIN}")
+    groups.add_members(f"office@{DOMAIN}", many(30))
+    for _ in range(2):
+        send(anna, f"office@{DOMAIN}")
+    assert queue_length() == 60
+    with pytest.raises(SendingLimit):
+        send(anna, f"office@{DOMAIN}")
 
 
 def test_no_limit_at_all(anna: Account) -> None:
