@@ -93,7 +93,7 @@ def signatures(raw: bytes, keys: Sequence[SigningKey], now: datetime) -> bytes:
     if not keys:
         return b""
     letter = Letter(as_sent(raw))
-    body_hash = base64.b64encode(letter.body_digest("sha256", is_relaxed=True)).decode()
+    body_hash = base64.b64encode(letter.body_digest(is_relaxed=True)).decode()
     names, chosen = _chosen(header_fields(letter.header))
     return b"".join(_signature(key, names, chosen, body_hash, now) for key in keys)
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -203,3 +204,25 @@ def is_same_to_the_signer(one: bytes, other: bytes) -> bool:
         return header.split()
 
     return form(one) == form(other)
+
+
+def test_however_many_parts_are_signed_the_body_is_read_once_for_each_form() -> None:
+    signed = RAW
+    for length in range(4):
+        signed = SIGNER.sign(SIGNER.sign(signed, length=length), simple=True, length=length)
+    letter = Letter(signed)
+    passes = []
+    canonical = letter._canonical
+
+    def counted(*, is_relaxed: bool) -> Iterator[bytes]:
+        passes.append(is_relaxed)
+        return canonical(is_relaxed=is_relaxed)
+
+    letter._canonical = counted  # type: ignore[method-assign]
+    found = dkim.verify(letter, {SIGNER.name: [SIGNER.record]})
+    assert [one.result for one in found] == ["policy"] * 8
+    assert sorted(passes) == [False, True]
+
+
+def test_a_length_beyond_the_body_fails() -> None:
+    assert verified(SIGNER.sign(RAW, length=10_000))[0].result == "fail"
