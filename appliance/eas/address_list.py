@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appliance.accounts import directory, pictures
+from appliance.accounts.directory import Entry
 from appliance.eas.context import Context
 from appliance.eas.search_criteria import Rows
 from appliance.eas.status import Picture as PictureStatus
@@ -46,23 +47,23 @@ def entries(
     """Return the Properties of the matching entries among these rows, and how many match in all."""
     found, total = directory.find(text, limit=rows.count, offset=rows.first)
     if wish is None:
-        return [list(_properties(account)) for account in found], total
+        return [list(_properties(entry)) for entry in found], total
     shown = _pictures(found, wish, context.world.eas.response_bytes_max)
-    return [[*_properties(a), picture] for a, picture in zip(found, shown, strict=True)], total
+    return [[*_properties(entry), picture] for entry, picture in zip(found, shown, strict=True)], total
 
 
-def _properties(account: Account) -> Iterator[Element]:
-    yield GAL.DisplayName(account.display_name or account.address)
-    yield GAL.Alias(directory.alias_of(account))
-    yield GAL.EmailAddress(account.address)
+def _properties(entry: Entry) -> Iterator[Element]:
+    yield GAL.DisplayName(directory.name_of(entry))
+    yield GAL.Alias(directory.alias_of(entry))
+    yield GAL.EmailAddress(entry.address)
 
 
-def _pictures(accounts: list[Account], wish: PictureWish, room: int) -> Iterator[Element]:
-    """Yield a Picture for each account; room: bytes that all of them may take."""
-    sizes = pictures.sizes(account.id for account in accounts)
-    left = len(accounts) if wish.count_max is None else wish.count_max
-    for account in accounts:
-        size = sizes.get(account.id)
+def _pictures(entries: list[Entry], wish: PictureWish, room: int) -> Iterator[Element]:
+    """Yield a Picture for each entry; room: bytes that all of them may take. Groups have none."""
+    sizes = pictures.sizes(entry.id for entry in entries if isinstance(entry, Account))
+    left = len(entries) if wish.count_max is None else wish.count_max
+    for entry in entries:
+        size = sizes.get(entry.id) if isinstance(entry, Account) else None
         status = PictureStatus.SUCCESS
         if size is None:
             status = PictureStatus.NO_PICTURE
@@ -70,7 +71,7 @@ def _pictures(accounts: list[Account], wish: PictureWish, room: int) -> Iterator
             status = PictureStatus.TOO_LARGE
         elif left <= 0 or size > room:
             status = PictureStatus.LIMIT_REACHED
-        picture = pictures.get(account.id) if status is PictureStatus.SUCCESS else None
+        picture = pictures.get(entry.id) if status is PictureStatus.SUCCESS else None
         if picture is None:
             yield GAL.Picture(GAL.Status(PictureStatus.NO_PICTURE if size is None else status))
         else:

@@ -20,6 +20,7 @@ from enum import IntEnum
 
 from appliance.accounts import certificates, pictures
 from appliance.accounts.certificates import Certificate
+from appliance.accounts.directory import Entry
 from appliance.delivery import expansion
 from appliance.delivery.expansion import Reached
 from appliance.errors import TooLarge
@@ -85,16 +86,23 @@ class Answering:
     pictures: int = 0
 
 
-def of_account(answering: Answering, account: Account) -> Iterator[Element]:
-    """Yield free times and certificates, which only somebody who is meant for certain has."""
+def secrets_of(answering: Answering, entry: Entry) -> Iterator[Element]:
+    """Return free times and certificates, which only somebody who is meant for certain has.
+
+    Needs `db.connection()`.
+    """
+    return _of_group(answering, entry) if isinstance(entry, Group) else _of_account(answering, entry)
+
+
+def _of_account(answering: Answering, account: Account) -> Iterator[Element]:
     if answering.wanted.slots is not None:
         yield _free_times(answering.wanted.slots)
     if answering.wanted.retrieval is not Retrieval.NONE:
         yield _certificates(answering, _valid(answering, account.id), 1)
 
 
-def of_group(answering: Answering, group: Group) -> Iterator[Element]:
-    """Yield the free times and certificates of a group's members. Needs `db.connection()`."""
+def _of_group(answering: Answering, group: Group) -> Iterator[Element]:
+    """Yield the free times and certificates of a group's members."""
     if answering.wanted.slots is None and answering.wanted.retrieval is Retrieval.NONE:
         return
     try:
@@ -150,9 +158,12 @@ def _certificate_answer(status: Status, count: int, found: Sequence[Certificate]
     )
 
 
-def picture_of(answering: Answering, account_id: int, sizes: Mapping[int, int]) -> Element:
-    """Return the Picture of an account, as far as one was asked for. sizes: bytes, of those that have one."""
-    size = sizes.get(account_id)
+def picture_of(answering: Answering, entry: Entry, sizes: Mapping[int, int]) -> Element:
+    """Return the Picture of an entry, as far as one was asked for.
+
+    sizes: bytes, by the id of each account that has one; groups have none.
+    """
+    size = sizes.get(entry.id) if isinstance(entry, Account) else None
     if size is None:
         return Tags.Picture(Tags.Status(Status.NO_PICTURE))
     if size > answering.wanted.picture_bytes_max:
@@ -160,7 +171,7 @@ def picture_of(answering: Answering, account_id: int, sizes: Mapping[int, int]) 
     limit = answering.wanted.pictures_max
     if (limit is not None and answering.pictures >= limit) or size > answering.picture_room:
         return Tags.Picture(Tags.Status(Status.PICTURE_LIMIT))
-    found = pictures.get(account_id)
+    found = pictures.get(entry.id)
     if found is None:  # removed since its size was read
         return Tags.Picture(Tags.Status(Status.NO_PICTURE))
     answering.pictures += 1

@@ -1,7 +1,7 @@
 """ResolveRecipients: who is meant, whether they are free, their certificates and pictures.
 
-Recipients are the accounts of this server and, by their whole address, its groups; a person's own contacts
-(Type 2) are looked for on the phone. Nothing but name, address, picture and certificates of another account
+Recipients are the accounts and groups of this server; a person's own contacts (Type 2) are looked for on the
+phone. Nothing but name, address, picture and certificates of another account
 is ever told (`recipient_details`). No request names more than 100 recipients, so Status 160 is never due.
 
 Source: MS-ASCMD 2.2.1.15 ResolveRecipients, 2.2.3.177.12 Status, 2.2.3.183 To.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from appliance.accounts import accounts, directory, groups, pictures
+from appliance.accounts.directory import Entry
 from appliance.eas.content.email import parse_date_time
 from appliance.eas.context import Context
 from appliance.eas.recipient_details import (
@@ -20,15 +21,13 @@ from appliance.eas.recipient_details import (
     Retrieval,
     Status,
     Wanted,
-    of_account,
-    of_group,
     picture_of,
+    secrets_of,
 )
 from appliance.eas.status import ProtocolError
 from appliance.eas.versions import at_least
 from appliance.errors import InvalidInput, NotFound
 from appliance.items.account import Account
-from appliance.items.group import Group
 from appliance.mime.addresses import parse_addresses
 from appliance.store.search_terms import fold
 from appliance.wbxml.codepages import ResolveRecipients as Tags
@@ -121,9 +120,6 @@ def _slots(availability: Element) -> int:
 
 def _response(answering: Answering, text: str) -> Element:
     found, count = _matches(text)
-    group = _group(text) if not found else None
-    if group is not None:
-        return _told_of_group(answering, text, group)
     if not found:
         return Tags.Response(Tags.To(text), Tags.Status(Status.NOT_FOUND), Tags.RecipientCount(0))
     if count == 1:
@@ -135,50 +131,34 @@ def _response(answering: Answering, text: str) -> Element:
     return _told(answering, text, status, shown, count)
 
 
-def _matches(text: str) -> tuple[list[Account], int]:
+def _matches(text: str) -> tuple[list[Entry], int]:
     """Return whom a To may mean, and how many they are.
 
-    An address means one account or nobody; a text is looked up in the directory, where somebody whose
-    whole name it is is meant alone.
+    An address means one account, one group or nobody; a text is looked up in the directory, where somebody
+    whose whole name it is is meant alone.
     """
     named = parse_addresses(text, 1)
     if named and named[0].address:
-        account = accounts.by_address(named[0].address)
-        return ([account], 1) if account is not None and account.is_enabled else ([], 0)
+        entry = _with_address(named[0].address)
+        return ([entry], 1) if entry is not None else ([], 0)
     found, count = directory.find(text, limit=SUGGESTIONS_MAX)
-    whole = [each for each in found if fold(each.display_name) == fold(text.strip())]
+    whole = [each for each in found if fold(directory.name_of(each)) == fold(text.strip())]
     return (whole, 1) if len(whole) == 1 else (found, count)
 
 
-def _group(text: str) -> Group | None:
-    """Return the group whose address a To is."""
-    named = parse_addresses(text, 1)
-    if not named or not named[0].address:
-        return None
+def _with_address(address: str) -> Entry | None:
+    account = accounts.by_address(address)
+    if account is not None:
+        return account if account.is_enabled else None
     try:
-        return groups.require(named[0].address)
+        return groups.require(address)
     except (NotFound, InvalidInput):
         return None
 
 
-def _told_of_group(answering: Answering, text: str, group: Group) -> Element:
-    return Tags.Response(
-        Tags.To(text),
-        Tags.Status(Status.SUCCESS),
-        Tags.RecipientCount(1),
-        Tags.Recipient(
-            Tags.Type(TYPE_ACCOUNT),
-            Tags.DisplayName(group.name or group.address),
-            Tags.EmailAddress(group.address),
-            list(of_group(answering, group)),
-            Tags.Picture(Tags.Status(Status.NO_PICTURE)) if answering.wanted.with_pictures else None,
-        ),
-    )
-
-
-def _told(answering: Answering, text: str, status: Status, found: Sequence[Account], count: int) -> Element:
+def _told(answering: Answering, text: str, status: Status, found: Sequence[Entry], count: int) -> Element:
     """Return a Response; for suggestions without certificates and free times."""
-    ids = [account.id for account in found]
+    ids = [entry.id for entry in found if isinstance(entry, Account)]
     sizes = pictures.sizes(ids) if answering.wanted.with_pictures else {}
     return Tags.Response(
         Tags.To(text),
@@ -187,11 +167,11 @@ def _told(answering: Answering, text: str, status: Status, found: Sequence[Accou
         [
             Tags.Recipient(
                 Tags.Type(TYPE_ACCOUNT),
-                Tags.DisplayName(account.display_name or account.address),
-                Tags.EmailAddress(account.address),
-                list(of_account(answering, account)) if status is Status.SUCCESS else None,
-                picture_of(answering, account.id, sizes) if answering.wanted.with_pictures else None,
+                Tags.DisplayName(directory.name_of(entry)),
+                Tags.EmailAddress(entry.address),
+                list(secrets_of(answering, entry)) if status is Status.SUCCESS else None,
+                picture_of(answering, entry, sizes) if answering.wanted.with_pictures else None,
             )
-            for account in found
+            for entry in found
         ],
     )

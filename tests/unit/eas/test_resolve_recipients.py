@@ -345,6 +345,14 @@ def test_certificates_of_a_very_large_group_are_not_looked_up(
     assert secrets(ask(phone, STAFF, options=options)[0]) == (8, 2, 2, [])
 
 
+def test_a_group_is_found_by_its_name(phone: Phone, people: dict[str, Account]) -> None:
+    group(INES)
+    assert told(ask(phone, "staf")[0]) == (1, 1, [STAFF])
+    accounts.create("stafford@example.test", "a long enough password", display_name="Stafford")
+    assert told(ask(phone, "staf")[0]) == (2, 2, [STAFF, "stafford@example.test"])
+    assert told(ask(phone, "staff")[0]) == (1, 1, [STAFF]), "that is its whole name"
+
+
 def test_a_group_has_no_picture(phone: Phone) -> None:
     group()
     assert shown(ask(phone, STAFF, options=Tags.Options(Tags.Picture()))[0]) == [(173, b"")]

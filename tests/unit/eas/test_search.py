@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from appliance import db
-from appliance.accounts import accounts, pictures
+from appliance.accounts import accounts, groups, pictures
 from appliance.db.tables import SyncState
 from appliance.items.folder import FolderType
 from appliance.store import folders, messages
@@ -597,6 +597,24 @@ def test_pictures_come_with_their_limits(office: Phone):
     results = find(office, criterion).require(Find.Response).find_all(Find.Result)
     states = [one.require(Find.Properties).require(GAL.Picture).text_of(GAL.Status) for one in results]
     assert states == ["1", "175"]
+
+
+def test_groups_are_found_beside_people(office: Phone):
+    groups.create("brandt.team@example.test", name="Nightshift Brandt")
+    groups.create("ops@example.test")
+    assert people(ask(office, "GAL", Search.Query("brandt"))) == [
+        "Max Brandt",
+        "Nightshift Brandt",
+        "Zoë Brandt",
+    ]
+    assert people(ask(office, "GAL", Search.Query("ops"))) == ["ops@example.test"]
+    assert picture_states(office) == ["173", "173", "173"]
+    with db.connection():
+        # A group and an account may have the same number: a picture is the account's.
+        group, account = groups.require("brandt.team@example.test"), accounts.require("anna@example.test")
+    assert group.id == account.id
+    pictures.put(account.id, JPEG)
+    assert picture_states(office) == ["173", "173", "173"]
 
 
 @covers("MS-ASCMD_R3847")
