@@ -118,6 +118,7 @@ TYPES: dict[str, tuple[Callable[[Value], bool], Value]] = {
     "base64": (_base64, "*"),
     "base64OrEmpty": (_or_empty(_base64), "*"),
     "bytes": (_bytes, "text"),
+    "bytesOrEmpty": (_or_empty(_bytes), "text"),
     "dateTime": (_matches(DATE_TIME), "20260302T120000Z"),
     "compact": (_matches(COMPACT), "2026-03-02T12:00:00.000Z"),
     "range": (_range, "5-3"),
