@@ -28,6 +28,7 @@ def ports(config: Config, hostname: str) -> Mapping[str, Port]:
         auth_mechanisms=MECHANISMS,
         requires_auth=True,
         dsn=True,
+        requiretls=True,
     )
     submission = _port("submission", from_users, config.submission)
     return {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from appliance.items.envelope import RecipientWishes
 from appliance.net.tls import Certificate
 from appliance.smtp.data import DataState
 from smtpd import spool
@@ -195,3 +196,21 @@ def test_a_full_disk_is_for_later_and_is_over_when_it_is_over(
         assert [wire.read_reply()[:3] for _ in codes] == codes
         assert server.services.accepted[0][1].endswith(raw)
         wire.close()
+
+
+def test_wishes_of_a_mail_program_reach_the_envelope(certificate: Certificate) -> None:
+    session = replace(SUBMISSIONS.session, dsn=True, requiretls=True)
+    with edge(replace(SUBMISSIONS, session=session), certificate) as server:
+        wire = server.connect()
+        wire.read_reply()
+        assert b"250-REQUIRETLS\r\n" in wire.ask("EHLO client.example")
+        assert wire.ask(LOGIN).startswith(b"235")
+        assert wire.ask("MAIL FROM:<alice@example.test> RET=HDRS ENVID=7 REQUIRETLS").startswith(b"250")
+        path = "carl@example.org"
+        assert wire.ask(f"RCPT TO:<{path}> NOTIFY=SUCCESS ORCPT=rfc822;c@example.org").startswith(b"250")
+        wire.write(b"BDAT 3 LAST\r\nx\r\n")
+        assert wire.read_reply().startswith(b"250")
+        wire.close()
+    wishes = server.services.accepted[0][0].wishes
+    assert (wishes.ret, wishes.envid, wishes.requires_tls) == ("HDRS", "7", True)
+    assert wishes.of(path) == RecipientWishes("SUCCESS", "rfc822;c@example.org")
