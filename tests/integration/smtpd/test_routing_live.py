@@ -144,6 +144,29 @@ def test_a_catch_all_takes_relay_attempts_in_and_sends_nothing_out(mailroom: Mai
         mailroom.place.cli("domain", "catch-all", DOMAIN, "--off")
 
 
+def test_a_smarthost_and_a_route_take_what_dns_would_not(mailroom: Mailroom) -> None:
+    """example.net has a server in DNS; no other domain exists. Each route counts from the next attempt on."""
+    cli = mailroom.place.cli
+    with FakeMx() as smarthost, FakeMx() as partner:
+        cli("route", "set", "*", f"127.0.0.1:{smarthost.port}")
+        cli("route", "set", "partner.example", f"127.0.0.1:{partner.port}")
+        try:
+            mailroom.send(
+                ["ada@nowhere.example", "bob@partner.example", "carl@example.net", BEN], "by other ways"
+            )
+            eventually(lambda: len(smarthost.messages) == 2 and len(partner.messages) == 1)
+        finally:
+            cli("route", "remove", "*")
+            cli("route", "remove", "partner.example")
+        taken = sorted(recipient for found in smarthost.messages for recipient in found.recipients)
+        assert taken == ["<ada@nowhere.example>", "<carl@example.net>"]
+        assert partner.messages[0].recipients == ["<bob@partner.example>"]
+        assert not mailroom.relayed("by other ways"), "the server that DNS names was asked"
+        assert len(mailroom.found(BEN, "by other ways")) == 1, "ours never leaves"
+    mailroom.send(["carl@example.net"], "as DNS says again")
+    eventually(lambda: mailroom.relayed("as DNS says again"))
+
+
 def bearer(address: str, token: str) -> str:
     return base64.b64encode(f"n,a={address},\x01auth=Bearer {token}\x01\x01".encode()).decode()
 

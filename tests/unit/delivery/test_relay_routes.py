@@ -1,13 +1,17 @@
 """Routes to other servers: which one takes a domain's mail, and that nobody reads their passwords."""
 
+from dataclasses import replace
+
 import pytest
 
 from appliance import db, sealing
 from appliance.accounts import domains
 from appliance.db.tables import RelayRoute
-from appliance.delivery import relay_routes
+from appliance.delivery import next_hops, relay_routes
 from appliance.errors import Conflict, InvalidInput, NotFound
 from appliance.items.next_hop import HopTls, NextHop
+from appliance.queue import entries
+from appliance.store import blobs
 from tests.fixtures.database import Place
 from tests.unit.store.mailbox import DOMAIN, NOW
 
@@ -33,6 +37,18 @@ def test_which_server_takes_a_domain(store: Place) -> None:
     assert found("elsewhere.example") is None
     with pytest.raises(NotFound):
         relay_routes.remove("*")
+
+
+def test_what_an_operator_chose_for_an_entry_comes_first(store: Place) -> None:
+    relay_routes.put("*", SMARTHOST, NOW)
+    add = {"account_id": None, "reverse_path": "", "now": NOW}
+    entries.add(blobs.put(b"Subject: x\r\n\r\n"), recipients=[("a@b.example", "b.example")], **add)
+    with db.connection():
+        (entry,) = entries.list_entries()
+    assert next_hops.of(entry) == SMARTHOST
+    assert next_hops.of(replace(entry, next_hop="other.example:26")) == NextHop("other.example", 26)
+    relay_routes.remove("*")
+    assert next_hops.of(entry) is None
 
 
 def test_passwords_are_sealed_and_not_listed(store: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
