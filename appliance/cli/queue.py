@@ -76,6 +76,19 @@ def queue_list(place: Place, selection: Selection, limit: int, as_json: bool) ->
     show.table(heads, [tuple(about[head] for head in heads) for about in found])
 
 
+@queue.command("count")
+@show.as_json
+@placed
+def queue_count(place: Place, as_json: bool) -> None:
+    """Count the entries by how they stand: due, waiting, trying, held."""
+    with place.opened(), db.connection():
+        counted = {str(state): number for state, number in control.count_by_state(SYSTEM_CLOCK.now()).items()}
+    if as_json:
+        show.document(counted)
+    else:
+        show.table(("state", "entries"), list(counted.items()))
+
+
 @queue.command("show")
 @click.argument("entry_id", type=int, metavar="ID")
 @show.as_json

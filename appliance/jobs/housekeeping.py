@@ -12,6 +12,7 @@ What is kept, and why so long:
     greylist         strangers who were asked to come back: two days, 35 when they did
     lessons          what users would teach the filter: two days
     out_of_office    who was answered when: as long as nobody is answered again
+    policies         other domains' MTA-STS policies: as long as each of them says
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from appliance import db
 from appliance.accounts import accounts, throttle
 from appliance.delivery import greylist, oof
 from appliance.devices import aging, mass_deletions
+from appliance.domains import sts_policies
 from appliance.eas import forgotten_folders
 from appliance.errors import NotFound
 from appliance.jobs.schedule import Job
@@ -62,6 +64,12 @@ def _blobs(_now: datetime) -> Iterator[int]:
 
 
 JOBS: tuple[Job, ...] = (
+    Job(
+        "policies",
+        "Forgets MTA-STS policies of other domains that have expired.",
+        DAY,
+        _until_nothing(sts_policies.forget_expired),
+    ),
     Job("audit", "Forgets what operators did years ago.", 7 * DAY, _until_nothing(audit.forget)),
     Job("blobs", "Removes messages' bytes that nothing refers to any more.", DAY, _blobs),
     Job("tombstones", "Forgets what left a folder long ago.", DAY, _tombstones),

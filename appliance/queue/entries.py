@@ -215,12 +215,6 @@ def free(holder: str) -> int:
     return int(freed)
 
 
-def holders() -> set[str]:
-    """Return who holds leases now. Needs `db.connection()`."""
-    rows = Row.select(Row.lease).where(Row.leased_until.is_null(False)).distinct().tuples()
-    return {row[0].partition("/")[0] for row in rows} - {""}
-
-
 def next_due() -> datetime | None:
     """Return when the next entry becomes due or its lease ends; None when nothing is waiting.
 

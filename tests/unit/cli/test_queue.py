@@ -58,6 +58,13 @@ def test_verbs_take_ids_or_filters(ready: Cli) -> None:
     assert ready.ok("queue", "drop", "--sender", "anna@example.com").out == "2 dropped\n"
 
 
+def test_counted_by_how_they_stand(ready: Cli) -> None:
+    one, _ = add(ready), add(ready)
+    ready.ok("queue", "hold", str(one))
+    assert ready.ok("queue", "count", "--json").json == {"due": 0, "waiting": 1, "trying": 0, "held": 1}
+    assert "held           1" in ready.ok("queue", "count").out
+
+
 def test_a_verb_takes_nothing_by_mistake(ready: Cli) -> None:
     entry_id = add(ready)
     for verb in ("retry", "hold", "release", "drop"):

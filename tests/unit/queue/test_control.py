@@ -38,7 +38,7 @@ def claimed(**options: object) -> list[int]:
 
 
 def test_selections(store: Place) -> None:
-    one, two, three = add("example.org"), add("example.net"), add("example.org", "")
+    one, two, three = add("example.org"), add("example.test"), add("example.org", "")
     control.hold(Selection([three]), NOW)
     (tried,) = entries.claim(NOW, limit=1, lease_s=60)
     assert tried.id == one
@@ -102,7 +102,5 @@ def test_busy_domains_are_left_for_later(store: Place) -> None:
 def test_what_a_dead_runner_held_is_free_at_once(store: Place, holder: str) -> None:
     one = add("example.org")
     assert claimed(holder="r1") == [one]
-    with db.connection():
-        assert entries.holders() == {"r1"}
     assert entries.free(holder) == (holder == "r1")
     assert claimed() == ([one] if holder == "r1" else [])
