@@ -250,17 +250,16 @@ class Conversation:
             reply = self._spool_refusal or replies.UNKNOWN_ERROR
             logs.event(logger, "message_refused", reply=reply, error="spool")
             return reply, "temporary"
-        raw = self._spool.read()
-        if trace.hop_count(raw) > trace.HOPS_MAX:
-            logs.event(logger, "message_refused", reply=replies.TOO_MANY_HOPS, error="hops")
-            return replies.TOO_MANY_HOPS, "refused"
         self.messages += 1
         trace_id = f"{self._peer.conn}.{self.messages}"
         with logs.bind(trace=trace_id):
-            return self._take(self._envelope(), raw, trace_id)
+            return self._take(self._spool, self._envelope(), trace_id)
 
-    def _take(self, envelope: Envelope, raw: bytes, trace_id: str) -> tuple[Reply, str]:
-        fields = b""
+    def _take(self, spool: Spool, envelope: Envelope, trace_id: str) -> tuple[Reply, str]:
+        fields, raw = b"", spool.read()
+        if trace.hop_count(raw) > trace.HOPS_MAX:
+            logs.event(logger, "message_refused", reply=replies.TOO_MANY_HOPS, error="hops")
+            return replies.TOO_MANY_HOPS, "refused"
         if self._visitor is not None:
             verdict = self._visitor.judge(envelope, raw)
             if verdict.reply is not None:
@@ -271,18 +270,21 @@ class Conversation:
                 return replies.COME_BACK, "temporary"
             envelope = replace(envelope, is_junk=verdict.is_junk)
             fields, raw = verdict.fields, verdict.raw
+            del verdict
         received = trace.received_field(envelope, self._port.session.hostname, trace_id)
-        message_id = self._stores.services.accept(envelope, fields + received + raw)
+        size, whole = len(raw), fields + received + raw
+        del raw  # a large message is in memory once while it is stored
+        message_id = self._stores.services.accept(envelope, whole)
         logs.event(
             logger,
             "message_accepted",
             msgid=message_id,
-            size=len(raw),
+            size=size,
             recipients=len(envelope.forward_paths),
             protocol=envelope.protocol,
             account=envelope.account_id,
         )
-        counters.MESSAGE_BYTES.labels(self._port.name).observe(len(raw))
+        counters.MESSAGE_BYTES.labels(self._port.name).observe(size)
         return Reply(250, "2.0.0", f"OK, taken as {message_id}"), "accepted"
 
     def _envelope(self) -> Envelope:
