@@ -70,13 +70,15 @@ def target(data: bytes) -> None:
         return
     note(request.command, request.locale is None, request.policy_key is None)
     assert request.command in COMMAND_CODES.values()
-    assert _DEVICE_ID.fullmatch(request.device_id)
-    assert 0 < len(request.device_type) <= 128
+    assert request.device_id == "" or _DEVICE_ID.fullmatch(request.device_id)
+    assert len(request.device_type) <= 128
     assert request.policy_key is None or 0 <= request.policy_key <= 0xFFFF_FFFF
     assert set(request.params) <= set(PARAMETERS.values())
     float(request.version)
     for name in ("user", "device_type", "user_agent"):
         is_one_line(getattr(request, name), name)
+    if not request.device_id:
+        return  # malformed: the answer depends on the version
     plain = parse(
         "POST", f"Cmd=Ping&DeviceId={request.device_id}&DeviceType=x", {"ms-asprotocolversion": "16.1"}
     )

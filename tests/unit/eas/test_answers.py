@@ -45,7 +45,7 @@ TYPE_ROWS = [
     TypeRow(("dateTime",), (12, 15, 16, 20)),
     TypeRow(("string", "text"), (88, 90, 91)),
     TypeRow(("zone", "compact", "address", "base64", "range", "messageClass"), (94,)),
-    TypeRow(("bytes",), (97, 98), bytes),
+    TypeRow(("bytes", "bytesOrEmpty"), (97, 98), bytes),
     TypeRow(("address",), (99, 100)),
 ]
 
