@@ -204,9 +204,9 @@ def test_plain_words_are_all_looked_for_and_only_the_last_is_a_beginning(words: 
     "piece", ["(", ")", '"', "-", "a ", "from:", "a OR ", "NOT ", "from:(", ":", "*", "received:"]
 )
 def test_the_length_of_a_text_has_no_price(piece: str):
-    began = time.perf_counter()
+    began = time.thread_time()
     parse(piece * 1_000_000, NOW)
-    assert time.perf_counter() - began < 0.5  # an exponential or quadratic reading takes minutes
+    assert time.thread_time() - began < 2  # an exponential or quadratic reading takes minutes
 
 
 def test_the_time_is_read_in_utc():
