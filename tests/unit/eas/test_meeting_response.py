@@ -382,7 +382,7 @@ def test_nothing_is_done_when_the_mail_cannot_be(phone, bert, monkeypatch):
         raise TemporaryFailure("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(submission.inbound, "file_in_inboxes", fails)
+        patch.setattr(submission.placing, "place", fails)
         answer = phone.asked("MeetingResponse", MeetingResponse.MeetingResponse(request(item, 1, send())))
         assert answer.require(MeetingResponse.Result).int_of(MeetingResponse.Status) == 111
     assert len(lying(phone, phone.account, FolderType.INBOX)) == 1
@@ -517,8 +517,14 @@ def test_each_request_is_judged_on_its_own(phone, bert):
 
 
 @pytest.mark.parametrize(
-    "asked", [None, ComposeMail.SendMail(), MeetingResponse.MeetingResponse(), MeetingResponse.Request()]
+    ("asked", "status"),
+    [
+        (None, 101),
+        (ComposeMail.SendMail(), 103),
+        (MeetingResponse.MeetingResponse(), 103),
+        (MeetingResponse.Request(), 103),
+    ],
 )
-def test_malformed(phone, asked):
+def test_malformed(phone, asked, status):
     answer = phone.asked("MeetingResponse", asked)
-    assert answer.require(MeetingResponse.Result).int_of(MeetingResponse.Status) == 103
+    assert answer.require(MeetingResponse.Result).int_of(MeetingResponse.Status) == status
