@@ -42,7 +42,7 @@ from smtpd.ports import addresses, ports
 from smtpd.spool import SpoolBudget
 from smtpd.strangers import learner, screening
 from smtpd.tls import SERVER_CIPHERS
-from smtpd.wiring import Mail
+from smtpd.wiring import Mail, is_ours
 
 ROLE = "smtpd"
 NAMELESS = "localhost"  # until the setup has named the server
@@ -112,7 +112,7 @@ class Role:
         gevent.joinall(ending)
 
     def _listening(self) -> list[Listener]:
-        strangers = screening(self._config, self._resolver, lambda: self._hostname)
+        strangers = screening(self._config, self._resolver, lambda: self._hostname, is_ours)
         strangers.start()
         stores = Stores(
             services=Mail(

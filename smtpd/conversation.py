@@ -268,7 +268,7 @@ class Conversation:
             if verdict.wants_greylist and not self._has_come_back(envelope.forward_paths[0]):
                 logs.event(logger, "message_refused", reply=replies.COME_BACK, error="greylist")
                 return replies.COME_BACK, "temporary"
-            envelope = replace(envelope, is_junk=verdict.is_junk)
+            envelope = replace(envelope, is_junk=verdict.is_junk, is_disowned=verdict.is_disowned)
             fields, raw = verdict.fields, verdict.raw
             del verdict
         received = trace.received_field(envelope, self._port.session.hostname, trace_id)

@@ -18,7 +18,7 @@ import gevent
 
 from appliance import logs
 from appliance.items.envelope import Envelope
-from appliance.mailauth import iprev, results, spf
+from appliance.mailauth import dmarc, iprev, results, spf
 from appliance.mailauth.arc import ArcResult
 from appliance.mailauth.iprev import IprevResult
 from appliance.mailauth.letter import Letter
@@ -59,6 +59,7 @@ class ScreeningConfig:
 class Verdict:
     """What becomes of a message: refused with a reply, or taken with fields in front, perhaps as junk.
 
+    is_disowned: whoever it says it is from would not have it believed; it is junk for everybody.
     wants_greylist: the filter would have the sender come back once.
     """
 
@@ -66,6 +67,7 @@ class Verdict:
     fields: bytes
     raw: bytes
     is_junk: bool
+    is_disowned: bool = False
     wants_greylist: bool = False
 
 
@@ -88,6 +90,8 @@ class Screening:
         blocklists: Blocklists,
         hostname: Callable[[], str],
         filter_: Filter | None = None,
+        *,
+        is_ours: Callable[[str], bool] = lambda _: False,
         random: Random | None = None,
     ) -> None:
         self.config = config
@@ -96,6 +100,7 @@ class Screening:
         self.blocklists = blocklists
         self.hostname = hostname
         self.filter = filter_
+        self.is_ours = is_ours
         self.random = random or Random()
         self._hiding: str | None = ""  # the private address all came from so far; None: not one alone
         self._hidden = 0
@@ -191,13 +196,15 @@ class Visitor:
         listings = len(value_of(self._listings, 0, ()))
         of_helo = signals.of_helo(envelope.helo, self.ip, (self._screening.hostname().lower(),))
         signs = [*findings.signs(headers, listings), *of_helo]
-        reply, is_junk = self._decision(findings, signs)
+        if self._claims_to_be_us(findings, headers, envelope):
+            signs.append("claims_to_be_us")
+        reply, is_junk, is_disowned = self._decision(findings, signs)
         self._report(findings, signs, reply, is_junk)
         kept, forged = results.without_forged(raw, self._screening.hostname())
         if forged:
             logs.event(logger, "forged_results_removed", count=forged)
         wants_greylist = findings.opinion is not None and findings.opinion.action == "greylist"
-        return Verdict(reply, self._fields(findings, signs), kept, is_junk, wants_greylist)
+        return Verdict(reply, self._fields(findings, signs), kept, is_junk, is_disowned, wants_greylist)
 
     @property
     def greylists(self) -> bool:
@@ -247,20 +254,37 @@ class Visitor:
         is_believed = chain.result == "pass" and chain.sealers[0] in self._screening.config.arc_sealers
         return is_believed and results.claims(chain.findings).get("dmarc") == "pass"
 
+    def _claims_to_be_us(self, findings: Findings, headers: Headers, envelope: Envelope) -> bool:
+        """Say whether a stranger names a domain of ours as sender, and nothing shows that it is.
+
+        Our own users sign in; whoever else may send for us is named by our SPF record or has our key. It
+        needs no policy in DNS, which small offices seldom dare to publish.
+        """
+        if findings.is_saved_by_arc:
+            return False
+        is_ours = self._screening.is_ours
+        authors = [domain for domain in evidence.authors(headers) if is_ours(domain)]
+        if not all(dmarc.is_authentic(domain, findings.spf, findings.signatures) for domain in authors):
+            return True
+        sender = envelope.reverse_path.rpartition("@")[2]
+        return bool(sender) and is_ours(sender) and findings.spf.result != "pass"
+
     # What follows:
 
-    def _decision(self, findings: Findings, signs: Sequence[str]) -> tuple[Reply | None, bool]:
+    def _decision(self, findings: Findings, signs: Sequence[str]) -> tuple[Reply | None, bool, bool]:
+        """Return a refusal, whether it is junk, and whether that is because its sender disowns it."""
         config = self._screening.config
         disposition = "none" if findings.is_saved_by_arc else findings.dmarc.disposition
         if config.enforces_dmarc and disposition == "reject":
-            return replies.dmarc_refusal(findings.dmarc.domain), False
+            return replies.dmarc_refusal(findings.dmarc.domain), False, True
         opinion = findings.opinion
         if opinion is not None and opinion.action in REFUSING_ACTIONS:
             is_permanent = REFUSING_ACTIONS[opinion.action]
-            return replies.of_filter(opinion.text, is_permanent=is_permanent), False
-        is_quarantined = config.enforces_dmarc and disposition == "quarantine"
+            return replies.of_filter(opinion.text, is_permanent=is_permanent), False, False
+        is_forged = disposition == "quarantine" or "claims_to_be_us" in signs
+        is_disowned = config.enforces_dmarc and is_forged
         is_over = bool(config.junk_score) and signals.score(signs) >= config.junk_score
-        return None, is_quarantined or is_over or "filter_junk" in signs
+        return None, is_disowned or is_over or "filter_junk" in signs, is_disowned
 
     def _fields(self, findings: Findings, signs: Sequence[str]) -> bytes:
         return results.build(self._screening.hostname(), findings.methods(self.ip)) + results.signs(

@@ -18,6 +18,7 @@ WEIGHTS: Mapping[str, float] = {
     "no_reverse_name": 1.5,
     "helo_not_a_name": 1.0,
     "helo_is_us": 3.0,
+    "claims_to_be_us": 5.0,  # From or envelope in a domain of ours, and nothing shows that it is
     "listed": 3.0,  # for each block list
     "no_message_id": 0.5,
     "no_date": 0.5,

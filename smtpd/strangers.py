@@ -15,8 +15,10 @@ from smtpd.sender_dns import SenderDns
 MINUTE_S, HOUR_S = 60.0, 3_600.0
 
 
-def screening(config: Config, resolver: Resolver, hostname: Callable[[], str]) -> Screening:
-    """Return the screening of the reception port."""
+def screening(
+    config: Config, resolver: Resolver, hostname: Callable[[], str], is_ours: Callable[[str], bool]
+) -> Screening:
+    """Return the screening of the reception port. is_ours: whether we have mail of a domain."""
     dns = SenderDns(resolver)
     return Screening(
         ScreeningConfig(
@@ -32,6 +34,7 @@ def screening(config: Config, resolver: Resolver, hostname: Callable[[], str]) -
         Blocklists(config.filter.blocklists, dns.lookup),
         hostname,
         filter_of(config),
+        is_ours=is_ours,
     )
 
 

@@ -30,6 +30,15 @@ _VERDICTS = {
 }
 
 
+def is_ours(domain: str) -> bool:
+    """Say whether we have mail of a domain; a database that is away makes nobody one of us."""
+    try:
+        with db.connection():
+            return accounts.is_local_domain(domain)
+    except TemporaryFailure:
+        return False
+
+
 class Mail:
     """Accounts and delivery; `smtpd.services.Services`."""
 

@@ -70,11 +70,16 @@ def judge(
     rules: Sequence[Rule],
     *,
     is_junk: bool = False,
+    is_disowned: bool = False,
     is_blocked: bool | None = None,
     forward: Forward | None = None,
 ) -> Filing:
-    """Return what becomes of a message. is_blocked: what the account said of the sender, None for nothing."""
-    if is_blocked or (is_junk and is_blocked is None):
+    """Return what becomes of a message.
+
+    is_blocked: what the account said of the sender, None for nothing; a safe one is wanted whatever speaks
+    against it. is_disowned: it is not from whom it names, so a word for that sender is no word for it.
+    """
+    if is_disowned or is_blocked or (is_junk and is_blocked is None):
         return JUNK
     filing = PLAIN
     for rule in rules:

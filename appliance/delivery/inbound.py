@@ -41,7 +41,13 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
         return hashlib.sha256(raw).hexdigest()[:ID_CHARS]
     front = b"Return-Path: <" + envelope.reverse_path.encode("utf-8", "replace") + b">\r\n"
     prepared = arrival.prepare(front + raw)
-    letter = Letter(Sender(envelope.reverse_path), raw, prepared.columns.has_attachments, envelope.is_junk)
+    letter = Letter(
+        Sender(envelope.reverse_path),
+        raw,
+        prepared.columns.has_attachments,
+        envelope.is_junk,
+        envelope.is_disowned,
+    )
     with db.connection():
         copies = recipients.copies_of(letter, posting.judge_all(envelope.forward_paths, letter.sender))
         blind_to = blind.receivers(raw, envelope.forward_paths)

@@ -38,6 +38,7 @@ class Letter:
     raw: bytes
     has_attachments: bool
     is_junk: bool = False
+    is_disowned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,7 @@ class _Spreading:
                 self._facts(*came[account_id]),
                 of_rules.get(account_id, ()),
                 is_junk=self._letter.is_junk,
+                is_disowned=self._letter.is_disowned,
                 is_blocked=said.get(account_id),
                 forward=of_forwards.get(account_id),
             )

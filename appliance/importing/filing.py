@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from appliance import db
 from appliance.db.tables import Item
 from appliance.delivery import arrival
-from appliance.errors import ApplianceError, NotFound, QuotaExceeded
+from appliance.errors import ApplianceError, NotFound, QuotaExceeded, TemporaryFailure
 from appliance.importing.special import Place, place_of, stripped
 from appliance.items.account import Account
 from appliance.items.folder import Folder, FolderType
@@ -72,7 +72,8 @@ class Filer:
         """Take one message; what is wrong with it is reported.
 
         place: the special folder it belongs to, if the source knows better than its name. is_copy: it is
-        left out when it lies in any folder. Raises QuotaExceeded: the next one would not fit either.
+        left out when it lies in any folder. Raises QuotaExceeded (the next one would not fit either) and
+        TemporaryFailure (our own trouble: what was not filed has to come again).
         """
         if isinstance(message, Unread):
             self.report.fail(message.source, message.error)
@@ -90,6 +91,8 @@ class Filer:
             return
         try:
             filed = self._file(batch, also)
+        except TemporaryFailure:
+            raise
         except ApplianceError:
             self._one_by_one(batch, also)
         else:
@@ -104,7 +107,7 @@ class Filer:
             folder_id = self._folder(message.folder, place)
             is_draft = folder_id == self._drafts
             prepared = _Prepared(message, arrival.prepare(message.raw), folder_id, is_draft, is_copy)
-        except QuotaExceeded:
+        except (QuotaExceeded, TemporaryFailure):
             raise
         except ApplianceError as error:
             self.report.fail(message.source, str(error))
@@ -118,6 +121,8 @@ class Filer:
                 filed = self._file([prepared], None)
             except QuotaExceeded:
                 raise QuotaExceeded(self._full(prepared)) from None
+            except TemporaryFailure:
+                raise
             except ApplianceError as error:
                 self.report.fail(prepared.message.source, str(error))
             else:

@@ -45,7 +45,8 @@ class Envelope:
     reverse_path: "" for the null reverse-path. forward_paths: as accepted, in order. body: "7BIT" or
     "8BITMIME". protocol: the `with` keyword of the Received field (RFC 3848), such as "ESMTPS".
     account_id: the authenticated submitter, None on reception. is_junk: the checks on reception say that it
-    belongs into the junk folders.
+    belongs into the junk folders. is_disowned: because whoever it says it is from would not have it believed;
+    no wish of a recipient changes that.
     """
 
     reverse_path: str
@@ -62,3 +63,4 @@ class Envelope:
     account_id: int | None = None
     wishes: Wishes = field(default_factory=Wishes)
     is_junk: bool = False
+    is_disowned: bool = False

@@ -62,6 +62,15 @@ def evaluate(
     return max(results, key=lambda result: (POLICIES.index(result.disposition), result.result != "pass"))
 
 
+def is_authentic(domain: str, spf: SpfResult, signatures: Sequence[DkimResult]) -> bool:
+    """Return whether SPF or a signature shows that mail is from a domain, whatever it publishes."""
+    name = normal(domain)
+    related = [s.result for s in signatures if _is_aligned(s.domain, name, False)]
+    if _is_aligned(spf.domain, name, False):
+        related.append(spf.result)
+    return "pass" in related
+
+
 def policy_of(domain: str, lookup: Lookup) -> Policy | None:
     """Return the policy for a From domain: its own record, else that of its organisation, else None.
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from appliance import db
 from appliance.accounts import accounts
+from appliance.delivery import arrival
 from appliance.errors import Denied, InvalidInput, TemporaryFailure
-from appliance.importing import imap
+from appliance.importing import filing, imap
 from appliance.importing.filing import Filer, Report
 from appliance.items.account import Account
 from appliance.items.folder import ARCHIVE_NAME
@@ -187,6 +189,30 @@ def test_an_import_that_stops_goes_on_behind_what_was_filed(
     report = bring(account, server)
     assert (report.imported, report.already_there) == (4, 0)
     assert subjects(account)["Inbox"] == sorted(f"m{number}" for number in range(10))
+
+
+@pytest.mark.parametrize("where", ["prepare", "commit"])
+def test_trouble_of_our_own_loses_nothing(
+    dovecot: Dovecot, account: Account, user: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    client = dovecot.client(user)
+    for number in range(3):
+        client.append("INBOX", letter(f"m{number}"), [], THEN)
+    client.logout()
+    place, name = (arrival, "prepare") if where == "prepare" else (filing, "_commit")
+    does, calls = getattr(place, name), iter(range(10))
+
+    def fails_once(*given: Any) -> object:
+        if next(calls) == (1 if where == "prepare" else 0):
+            raise TemporaryFailure("the disk is full")
+        return does(*given)
+
+    monkeypatch.setattr(place, name, fails_once)
+    with pytest.raises(TemporaryFailure):
+        bring(account, server_of(dovecot, user))
+    report = bring(account, server_of(dovecot, user))
+    assert report.failed == []
+    assert subjects(account) == {"Inbox": ["m0", "m1", "m2"]}
 
 
 def test_a_folder_that_is_numbered_anew_is_read_again_and_nothing_comes_twice(

@@ -123,6 +123,13 @@ def test_junk_blocked_and_safe(is_junk: bool, is_blocked: bool | None, is_filed_
     assert bool(found.sends) is not is_filed_as_junk
 
 
+@pytest.mark.parametrize("is_blocked", [None, False, True])
+def test_a_word_for_a_sender_is_none_for_who_takes_his_name(is_blocked: bool | None) -> None:
+    sending = rule(1, [], Action(Deed.FORWARD, "x@example.org"), READ)
+    found = filing.judge(FACTS, [sending], is_junk=True, is_disowned=True, is_blocked=is_blocked)
+    assert found == JUNK
+
+
 @given(
     st.lists(
         st.builds(

@@ -114,6 +114,52 @@ def test_a_milder_policy_is_junk_and_a_share_is_a_share() -> None:
     assert (beyond.reply, beyond.is_junk) == (None, True)
 
 
+HOME = Signer("home.example", "s3")
+AT_HOME: Zones = {
+    **ZONES,
+    "spammer.example": {"TXT": ["v=spf1 ip4:198.51.100.7 -all"]},
+    "home.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},
+    HOME.name: {"TXT": [HOME.record]},
+}
+BOSS = LETTER.replace(b"ada@example.net", b"boss@home.example")
+
+
+@pytest.mark.parametrize(
+    ("raw", "sender", "ip"),
+    [
+        (BOSS, "me@spammer.example", OTHER),
+        (BOSS, "boss@home.example", OTHER),
+        (BOSS, "", OTHER),
+        (LETTER.replace(b"example.net", b"spammer.example"), "boss@home.example", OTHER),
+        (BOSS.replace(b"From: Ada", b"From: <x@spammer.example>, Ada"), "me@spammer.example", OTHER),
+        (HOME.sign(BOSS).replace(b"Hello", b"Pay me"), "me@spammer.example", OTHER),
+    ],
+    ids=["its own envelope", "ours", "null", "only the envelope", "one of two", "changed"],
+)
+def test_a_stranger_who_says_he_is_one_of_us_is_junk_for_everybody(raw: bytes, sender: str, ip: str) -> None:
+    verdict = judged(everybody(AT_HOME, ours="home.example"), raw, ip=ip, sender=sender)
+    assert (verdict.reply, verdict.is_junk, verdict.is_disowned) == (None, True, True)
+    assert b"claims_to_be_us" in verdict.fields
+    only_told = everybody(AT_HOME, ours="home.example", filter_=Filter(dmarc="report", junk_score=0))
+    told = judged(only_told, raw, ip=ip, sender=sender)
+    assert (told.is_junk, told.is_disowned) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sender", "ip"),
+    [
+        (BOSS, "boss@home.example", CLIENT),
+        (HOME.sign(BOSS), "me@spammer.example", OTHER),
+        (LETTER, "ada@example.net", CLIENT),
+    ],
+    ids=["a server our record names", "our signature", "somebody else"],
+)
+def test_who_may_speak_for_us_may(raw: bytes, sender: str, ip: str) -> None:
+    verdict = judged(everybody(AT_HOME, ours="home.example"), raw, ip=ip, sender=sender)
+    assert not verdict.is_disowned
+    assert b"claims_to_be_us" not in verdict.fields
+
+
 def test_a_list_we_believe_saves_what_it_has_seen_pass() -> None:
     findings = "mx.lists.example.org; dmarc=pass header.from=example.net"
     raw = LIST.seal(LETTER.replace(b"Hello.", b"Hello.\r\n-- a footer"), findings)
