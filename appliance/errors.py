@@ -38,5 +38,9 @@ class TemporaryFailure(ApplianceError):
     """Our own trouble (database busy, disk full, dependency down); the same request may succeed later."""
 
 
+class DiskFull(TemporaryFailure):
+    """There is no room left where we store; nothing was stored, and it goes on once there is room."""
+
+
 class PermanentFailure(ApplianceError):
     """The request can never succeed as it stands; repeating it is pointless."""

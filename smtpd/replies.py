@@ -9,6 +9,7 @@ from appliance.delivery.sending import SendingLimit
 from appliance.errors import (
     Conflict,
     Denied,
+    DiskFull,
     InvalidInput,
     NotFound,
     PermanentFailure,
@@ -21,6 +22,7 @@ from appliance.smtp.reply import Reply
 from smtpd.services import RecipientVerdict
 
 UNKNOWN_ERROR = Reply(451, "4.3.0", "Local error, try again later")
+NO_ROOM = Reply(452, "4.3.1", "No room for mail at the moment, try again later")
 
 FOR_ERROR: dict[type[Exception], Reply] = {
     QuotaExceeded: Reply(452, "4.2.2", "Mailbox full"),
@@ -32,6 +34,7 @@ FOR_ERROR: dict[type[Exception], Reply] = {
     ComposeError: Reply(554, "5.6.0", "Message not acceptable"),
     Conflict: UNKNOWN_ERROR,
     PermanentFailure: Reply(554, "5.3.0", "Message refused"),
+    DiskFull: NO_ROOM,
     TemporaryFailure: UNKNOWN_ERROR,
 }
 FOR_LOGIN_ERROR: dict[type[Exception], Reply] = {

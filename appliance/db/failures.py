@@ -12,7 +12,7 @@ from typing import Final
 import peewee
 import psycopg
 
-from appliance.errors import PermanentFailure, TemporaryFailure
+from appliance.errors import DiskFull, PermanentFailure, TemporaryFailure
 
 
 class DatabaseTooNew(PermanentFailure):
@@ -39,6 +39,11 @@ _SQLITE_TEMPORARY: Final = frozenset(
     }
 )
 
+_SQLITE_NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""The second, an extended code, is about the log's index, which cannot grow."""
+
+_SQLSTATE_NO_ROOM: Final = "53100"  # disk full
+
 _SQLSTATE_TEMPORARY: Final = (
     "08",  # connection exception
     "25P03",  # idle in transaction timeout
@@ -64,7 +69,7 @@ def translated() -> Iterator[None]:
 
 
 def as_temporary(error: BaseException, *, writing: bool = False) -> TemporaryFailure | None:
-    """Return the TemporaryFailure that stands for a driver's error, or None for any other error.
+    """Return the TemporaryFailure (DiskFull is one) that stands for a driver's error, or None for any other.
 
     writing: on the writer's connection "read-only" is said by a disk gone read-only; on a pooled one it
     is said to code that writes outside a transaction, which is a bug and stays visible as one.
@@ -73,11 +78,16 @@ def as_temporary(error: BaseException, *, writing: bool = False) -> TemporaryFai
         return None
     driver = _driver_error(error)
     if isinstance(driver, sqlite3.Error):
-        code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        extended = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if extended in _SQLITE_NO_ROOM:
+            return DiskFull(f"database: {driver}")
+        code = extended & 0xFF
         if code in _SQLITE_TEMPORARY or (writing and code == sqlite3.SQLITE_READONLY):
             return TemporaryFailure(f"database: {driver}")
     elif isinstance(driver, psycopg.Error):
         state = driver.sqlstate
+        if state == _SQLSTATE_NO_ROOM:
+            return DiskFull(f"database: {type(driver).__name__}")
         lost = state is None and isinstance(driver, psycopg.OperationalError | psycopg.InterfaceError)
         if lost or (state or "").startswith(_SQLSTATE_TEMPORARY):
             return TemporaryFailure(f"database: {type(driver).__name__}")

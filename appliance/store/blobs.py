@@ -12,6 +12,7 @@ row against removal until its transaction has written who refers to it; `unlink_
 `link` before it looks whether anybody does.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -29,7 +30,7 @@ import peewee
 from appliance import db, offload
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Blob, Content, DeletedItem, Item, QueueEntry, to_microseconds
-from appliance.errors import NotFound, TemporaryFailure
+from appliance.errors import DiskFull, NotFound, TemporaryFailure
 from appliance.items.message import BlobRef
 from appliance.store.statement import Statement
 
@@ -39,6 +40,7 @@ INLINE_BYTES_MAX = 131_072
 ORPHAN_AGE_S = 86_400
 AT_ONCE = 500  # digests in one query, files removed under one lock
 LINK_ATTEMPTS = 5
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 REFERRERS: tuple[Any, ...] = (Item, QueueEntry, DeletedItem)
 """Tables whose column `blob` keeps a blob from being removed."""
@@ -77,14 +79,15 @@ def put(raw: bytes) -> BlobRef:
     """Make bytes durable or ready to be, and return their reference; call before the transaction.
 
     Bytes up to INLINE_BYTES_MAX travel in the reference and become durable with the row.
-    Raises TemporaryFailure when the disk refuses.
+    Raises TemporaryFailure when the disk refuses, DiskFull when it is for want of room.
     """
     if len(raw) <= INLINE_BYTES_MAX:
         return BlobRef(hashlib.sha256(raw).digest(), len(raw), raw)
     try:
         digest = offload.run(_write_file, raw, pool="disk")
     except OSError as error:
-        raise TemporaryFailure(f"the message could not be written: {error.strerror}") from error
+        kind = DiskFull if error.errno in NO_ROOM else TemporaryFailure
+        raise kind(f"the message could not be written: {error.strerror}") from error
     return BlobRef(digest, len(raw), None)
 
 

@@ -6,7 +6,7 @@ import pytest
 from psycopg import errors
 
 from appliance.db.failures import as_temporary, is_worth_repeating, translated
-from appliance.errors import TemporaryFailure
+from appliance.errors import DiskFull, TemporaryFailure
 
 
 def sqlite_error(code: int, message: str = "said so") -> sqlite3.OperationalError:
@@ -56,6 +56,21 @@ def test_is_temporary(error: Exception):
     with pytest.raises(TemporaryFailure) as caught, translated():
         raise error
     assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_full"),
+    [
+        (wrapped(peewee.OperationalError, sqlite_error(sqlite3.SQLITE_FULL)), True),
+        (sqlite_error(sqlite3.SQLITE_IOERR_SHMSIZE), True),
+        (wrapped(peewee.OperationalError, errors.DiskFull("53100")), True),
+        (sqlite_error(SQLITE_IOERR_FSYNC), False),
+        (errors.OutOfMemory("53200"), False),
+    ],
+    ids=repr,
+)
+def test_a_full_disk_is_told_from_other_trouble(error: Exception, is_full: bool):
+    assert isinstance(as_temporary(error, writing=True), DiskFull) is is_full
 
 
 @pytest.mark.parametrize("error", OTHERS, ids=repr)

@@ -23,6 +23,12 @@ def test_the_unknown_has_no_entry(error: Exception) -> None:
     assert replies.UNKNOWN_ERROR.is_transient
 
 
+def test_a_full_disk_is_not_a_full_mailbox() -> None:
+    reply = replies.reply_for(errors.DiskFull("database or disk is full"))
+    assert reply is not None
+    assert (reply.code, reply.enhanced) == (452, "4.3.1")
+
+
 def test_logins() -> None:
     def code(error: Exception) -> int | None:
         reply = replies.reply_for(error, replies.FOR_LOGIN_ERROR)

@@ -11,7 +11,7 @@ import pytest
 
 from appliance import db
 from appliance.db.tables import Blob
-from appliance.errors import NotFound, TemporaryFailure
+from appliance.errors import DiskFull, NotFound, TemporaryFailure
 from appliance.items.account import Account
 from appliance.items.message import BlobRef
 from appliance.store import blobs, messages
@@ -256,7 +256,7 @@ def test_a_disk_that_refuses_leaves_nothing_half(
     raw = large()
     with monkeypatch.context() as broken:
         broken.setattr(owner, name, no_space)
-        with pytest.raises(TemporaryFailure, match="No space left"):
+        with pytest.raises(DiskFull, match="No space left"):
             file(anna.id, raw=raw)
     assert blob_count() == 0
     assert [path for path in files(store) if path.parent.name == "new"] == []
