@@ -5,8 +5,8 @@ here is gone with the process, and nobody was promised anything yet.
 """
 
 import tempfile
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 MEMORY_BYTES_MAX = 1_048_576
 
@@ -46,20 +46,21 @@ class Spool:
         self._budget = budget
         self._directory = directory
         self._memory = bytearray()
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
 
     def write(self, data: bytes) -> None:
         """Add octets. Raises NoSpace, OSError (disk full)."""
         self._budget.take(len(data))
         self.size_bytes += len(data)
         if self._file is None and self.size_bytes > MEMORY_BYTES_MAX:
-            self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - closed in close()
-            self._file.write(self._memory)
+            # Unbuffered, so that a full disk is met here and not in read() or close().
+            self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
+            _write_all(self._file, self._memory)
             self._memory = bytearray()
         if self._file is None:
             self._memory += data
         else:
-            self._file.write(data)
+            _write_all(self._file, data)
 
     def read(self) -> bytes:
         """Return the whole message. Raises OSError."""
@@ -76,3 +77,10 @@ class Spool:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _write_all(file: FileIO, data: bytes | bytearray) -> None:
+    """Write all of it: a disk that fills up takes the first part and refuses the next."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -1,5 +1,8 @@
 """A message on its way in: memory, then a file, under one ceiling for all."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,4 +49,28 @@ def test_no_disk_is_an_error_and_gives_everything_back(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         spool.write(b"x" * (MEMORY_BYTES_MAX + 1))
     spool.close()
+    assert budget.bytes_used == 0
+
+
+@contextmanager
+def files_up_to(size_bytes: int) -> Iterator[None]:
+    """Make the system refuse longer files inside the block, as a full disk does: in the middle of a write."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("piece", [10, 5_000, 65_536])
+def test_a_disk_that_fills_up_is_said_while_writing_and_closing_is_quiet(tmp_path: Path, piece: int) -> None:
+    budget = SpoolBudget(10**9)
+    spool = Spool(budget, tmp_path)
+    spool.write(b"x" * MEMORY_BYTES_MAX)
+    with files_up_to(MEMORY_BYTES_MAX + 20_001):
+        with pytest.raises(OSError, match="too large"):
+            for _ in range(20_002 // piece + 1):
+                spool.write(b"y" * piece)
+        spool.close()
     assert budget.bytes_used == 0
