@@ -1,10 +1,8 @@
 """The disk fills up: deliveries are refused for now, nothing is half stored, and room makes it go on.
 
-A small file system in memory is mounted for it, which needs root; without, these tests are skipped (what a
-failing write to a blob file leaves behind is tested everywhere, in `tests/unit/store/test_blobs`).
+What a failing write to a blob file leaves behind is tested everywhere, in `tests/unit/store/test_blobs`.
 """
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,40 +10,31 @@ import pytest
 
 from appliance import db
 from appliance.delivery import inbound
-from appliance.errors import TemporaryFailure
+from appliance.errors import DiskFull
 from appliance.store import blobs, messages
 from tests.fixtures.database import Place
+from tests.fixtures.small_disk import small_disk
 from tests.unit.store import mailbox
 from tests.unit.store.mailbox import HOSTNAME, envelope, listing, mail, raw_of
 
-SIZE = "24m"
+SIZE_BYTES = 24 * 1_048_576
 BALLAST_BYTES = 4_000_000
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system of a few megabytes."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(tmp_path)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield tmp_path
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, SIZE_BYTES) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("size", [2_000, 60_000, 400_000])
-def test_full_and_free_again(small_disk: Path, size: int) -> None:
-    ballast = small_disk / "ballast"
+def test_full_and_free_again(disk: Path, size: int) -> None:
+    ballast = disk / "ballast"
     ballast.write_bytes(bytes(BALLAST_BYTES))
-    place = Place("sqlite", small_disk)
+    place = Place("sqlite", disk)
     place.open()
     try:
-        with mailbox.configured(small_disk):
+        with mailbox.configured(disk):
             anna = mailbox.account("anna")
             acknowledged = _fill(size)
             assert _stored(anna.id) == acknowledged
@@ -64,14 +53,14 @@ def test_full_and_free_again(small_disk: Path, size: int) -> None:
         db.close()
 
 
-def test_room_is_made_by_deleting_and_collecting(small_disk: Path) -> None:
+def test_room_is_made_by_deleting_and_collecting(disk: Path) -> None:
     """Deleting needs room itself: the log grows by about 100 kB each time before it is used again."""
-    ballast = small_disk / "ballast"
+    ballast = disk / "ballast"
     ballast.write_bytes(bytes(2 * BALLAST_BYTES))
-    place = Place("sqlite", small_disk)
+    place = Place("sqlite", disk)
     place.open()
     try:
-        with mailbox.configured(small_disk):
+        with mailbox.configured(disk):
             anna = mailbox.account("anna")
             acknowledged = _fill(400_000)
             ballast.unlink()
@@ -93,7 +82,7 @@ def _fill(size: int) -> set[bytes]:
         raw = mail(size=size)
         try:
             inbound.deliver(envelope("anna"), raw, hostname=HOSTNAME)
-        except TemporaryFailure:
+        except DiskFull:
             refused += 1
         else:
             acknowledged.add(raw)
