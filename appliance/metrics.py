@@ -26,6 +26,7 @@ from prometheus_client import metrics as client_metrics
 from prometheus_client.metrics_core import Metric
 
 from appliance import offload
+from appliance.metrics_files import SharedCounts
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
 LABEL_SETS_MAX: Final = 1000
@@ -266,4 +267,5 @@ def _untyped(module: object) -> Any:
 # and nothing switches inside.
 for _module in (values, client_metrics):
     _untyped(_module).Lock = offload.native_lock
+_untyped(values).MmapedDict = SharedCounts
 _untyped(prometheus_client).disable_created_metrics()

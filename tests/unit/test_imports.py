@@ -18,6 +18,7 @@ BASE = {
     "logs",
     "log_format",
     "metrics",
+    "metrics_files",
     "config",
     "settings",
     "offload",
