@@ -175,9 +175,9 @@ class Relay:
         return _Result(replies, host)
 
     def _candidates(self, domain: str, message: RelayMessage) -> Iterator[Target]:
-        if message.next_hop is not None:
-            return self._targets.of_hop(message.next_hop)
         demand = Demand(message.requires_tls, message.body.says_tls_is_optional)
+        if message.next_hop is not None:
+            return self._targets.of_hop(message.next_hop, demand)
         return self._targets.of_domain(domain, self._config.port, self._caller.hostname, demand)
 
     def _converse(self, line: Line, hop: NextHop | None, envelope: ClientMessage, body: Body) -> "_Result":

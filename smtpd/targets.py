@@ -1,6 +1,7 @@
 """Which server is tried next for a domain, at which address, protected how. Lazily: the first usually does.
 
-Source: RFC 5321 5.1 Locating the Target Host; RFC 8461 5.1, RFC 7672 2.2 (servers that must not be used).
+Source: RFC 5321 5.1 Locating the Target Host; RFC 8461 5.1, RFC 7672 2.2 (servers that must not be used);
+RFC 8689 4.2.1 (REQUIRETLS).
 """
 
 import ipaddress
@@ -67,9 +68,13 @@ class Targets:
         if trouble is not None and not has_address:
             raise NoRoute(Reply(451, "4.4.3", f"Name look-up failed: {trouble}"))
 
-    def of_hop(self, hop: NextHop) -> Iterator[Target]:
-        """Yield the addresses of one server that was named. Blocks. Raises NoRoute."""
-        level = Level.OPTIONAL if hop.tls is HopTls.OPPORTUNISTIC else Level.VERIFIED
+    def of_hop(self, hop: NextHop, demand: Demand) -> Iterator[Target]:
+        """Yield the addresses of one server that was named. Blocks. Raises NoRoute.
+
+        Whoever named it vouches for its name, not for who answers: REQUIRETLS holds there too.
+        """
+        is_relaxed = hop.tls is HopTls.OPPORTUNISTIC and not demand.requires_tls
+        level = Level.OPTIONAL if is_relaxed else Level.VERIFIED
         try:
             addresses = _literal(hop.host) or host_addresses(self._resolver, hop.host)
         except LookupUnavailable as error:

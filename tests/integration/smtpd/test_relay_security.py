@@ -80,8 +80,9 @@ class World:
     https_port: int = 1
     is_signed: bool = False
 
-    def deliver(self, port: int, message: RelayMessage = LETTER, recipient: str = "x@example.net") -> Outcome:
-        """Deliver to example.net, whose only server listens on this port."""
+    @contextmanager
+    def relay(self, port: int) -> Iterator[Relay]:
+        """A relay that finds the only server of example.net on this port."""
         zones = {DOMAIN: {"MX": [f"10 {HOST}."]}, HOST: {"A": ["127.0.0.1"]}} | self.zones
         with FakeDns(zones, is_authentic=self.is_signed) as dns:
             resolver = DnsResolver("127.0.0.1", dns.port, lifetime_s=2)
@@ -98,9 +99,14 @@ class World:
                 random=Random(1),
             )
             try:
-                return relay.deliver(DOMAIN, [recipient], message)[0]
+                yield relay
             finally:
                 relay.close()
+
+    def deliver(self, port: int, message: RelayMessage = LETTER, recipient: str = "x@example.net") -> Outcome:
+        """Deliver to example.net."""
+        with self.relay(port) as relay:
+            return relay.deliver(DOMAIN, [recipient], message)[0]
 
 
 @pytest.fixture
@@ -354,6 +360,49 @@ def test_a_message_may_say_that_tls_does_not_matter(world: World) -> None:
         assert isinstance(world.deliver(mx.port, report), Delivered)
         body = body_in_memory(b"Subject: x\r\n\r\nTLS-Required: No\r\n")
         assert isinstance(world.deliver(mx.port, replace(LETTER, body=body)), Retry)
+
+
+def strictly_to(port: int, tls: HopTls = HopTls.OPPORTUNISTIC) -> RelayMessage:
+    return replace(STRICT, next_hop=NextHop(HOST, port, tls))
+
+
+@pytest.mark.parametrize("tls", list(HopTls))
+def test_requiretls_holds_over_a_named_server(world: World, tls: HopTls) -> None:
+    with server(world, extensions=SECURE, is_implicit_tls=tls is HopTls.IMPLICIT) as hop:
+        assert isinstance(world.deliver(1, strictly_to(hop.port, tls)), Delivered)
+    assert (hop.messages[0].is_encrypted, hop.messages[0].mail) == (True, "<alice@example.test> REQUIRETLS")
+
+
+def test_a_named_server_that_promises_in_the_clear_is_not_believed(world: World) -> None:
+    with FakeMx(extensions=SECURE) as hop:
+        outcome = world.deliver(1, strictly_to(hop.port))
+    assert isinstance(outcome, Retry)
+    assert (outcome.reply[:9], hop.messages) == ("451 4.7.5", [])
+
+
+def test_a_named_server_must_be_who_it_is(world: World) -> None:
+    with server(world, "other.example.net", extensions=SECURE) as hop:
+        outcome = world.deliver(1, strictly_to(hop.port))
+        assert isinstance(world.deliver(1, to_hop(hop.port, HopTls.OPPORTUNISTIC, "")), Delivered)
+    assert isinstance(outcome, Retry)
+    assert (outcome.reply[:9], len(hop.messages)) == ("451 4.7.5", 1)
+
+
+def test_what_a_named_server_said_before_tls_counts_for_nothing(world: World) -> None:
+    script = {"EHLO": ["250-hop\r\n250-STARTTLS\r\n250 REQUIRETLS", "250-hop\r\n250 PIPELINING"]}
+    with server(world, script=script) as hop:
+        outcome = world.deliver(1, strictly_to(hop.port))
+    assert isinstance(outcome, Failed)
+    assert (outcome.reply[:10], hop.messages) == ("550 5.7.30", [])
+
+
+def test_a_strict_message_uses_no_connection_kept_from_a_relaxed_one(world: World) -> None:
+    """Both to the same server, which is not who it says."""
+    with server(world, "other.example.net", extensions=SECURE) as hop, world.relay(1) as relay:
+        relaxed = to_hop(hop.port, HopTls.OPPORTUNISTIC, "")
+        assert isinstance(relay.deliver(DOMAIN, ["x@example.net"], relaxed)[0], Delivered)
+        assert isinstance(relay.deliver(DOMAIN, ["x@example.net"], strictly_to(hop.port))[0], Retry)
+    assert len(hop.messages) == 1
 
 
 # --- a smarthost ----------------------------------------------------------------------------------
