@@ -145,6 +145,10 @@ def _agree(sections: Mapping[str, Section]) -> None:
         raise ConfigError("[blobs] url must be file: this version keeps large messages nowhere else")
     if relay.delay_notice_s >= relay.lifetime_s:
         raise ConfigError("[relay] delay_notice_s must be below lifetime_s")
+    for name in ("command_timeout_s", "data_timeout_s"):
+        if getattr(relay, name) > queue.attempt_s:
+            most = f"{queue.attempt_s}, what [queue] lease_s leaves for an attempt"
+            raise ConfigError(f"[relay] {name} must not be above {most}")
 
 
 def rule(rules: Rules) -> str:

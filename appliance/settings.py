@@ -118,11 +118,16 @@ class Queue:
         "A claimed entry is free again after this; an attempt ends well before.",
         unit="s",
         low=900,
-        high=86_400,
+        high=3600,
     )
     poll_interval_s: int = setting(
         30, "Looks for due entries at least this often.", unit="s", low=1, high=3600
     )
+
+    @property
+    def attempt_s(self) -> int:
+        """What one attempt may take; the rest of the lease is for its wait to begin and for its record."""
+        return self.lease_s - 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,10 +330,18 @@ class Relay:
     port: int = setting(25, "Port of the receiving servers; another one is for tests.", low=1, high=65_535)
     connect_timeout_s: int = setting(30, "Time to connect to one address.", unit="s", low=1, high=600)
     command_timeout_s: int = setting(
-        300, "Time for one answer (RFC 5321 4.5.3.2).", unit="s", low=1, high=3600
+        300,
+        "Time for one answer (RFC 5321 4.5.3.2); `[queue] lease_s` is at least 120 s longer.",
+        unit="s",
+        low=1,
+        high=3480,
     )
     data_timeout_s: int = setting(
-        600, "Time for the answer to the final dot (RFC 5321 4.5.3.2.6).", unit="s", low=1, high=3600
+        600,
+        "Time for the answer to the final dot (RFC 5321 4.5.3.2.6); `[queue] lease_s` as before.",
+        unit="s",
+        low=1,
+        high=3480,
     )
     retry_after_s: tuple[int, ...] = setting(
         (60, 300, 900, 1800, 3600, 7200),

@@ -109,6 +109,7 @@ def relay_config(config: Config, hostname: str) -> RelayConfig:
             connect_s=relay.connect_timeout_s,
             command_s=relay.command_timeout_s,
             final_s=relay.data_timeout_s,
+            attempt_s=config.queue.attempt_s,
         ),
         connections_max=relay.connections_max,
         per_server_max=relay.connections_per_destination_max,

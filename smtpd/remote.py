@@ -36,7 +36,7 @@ class RelayDeadlines:
     final_s: float = 600.0  # 4.5.3.2.6 Data Termination: the server may be storing the message
     handshake_s: float = 60.0
     quit_s: float = 5.0
-    attempt_s: float = 780.0  # the whole attempt; must be below the lease of the queue
+    attempt_s: float = 780.0  # the whole attempt; `settings.Queue.attempt_s`
 
 
 class CannotConnect(Exception):

@@ -50,7 +50,7 @@ class Deliverer(Protocol):
 
 @dataclass(frozen=True)
 class RunnerConfig:
-    """How much at a time. lease_s must be well above the relay's attempt deadline."""
+    """How much at a time. lease_s: at least start_within_s and the relay's attempt deadline together."""
 
     concurrency: int = 20
     per_domain_max: int = 5

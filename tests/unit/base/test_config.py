@@ -67,6 +67,12 @@ def test_reads_values_and_keeps_the_other_defaults(tmp_path):
         ('[queue]\nbroker_url = "redis://b/1"\n', ["[queue] runner", "broker_url"]),
         ('[blobs]\nurl = "s3://bucket/x"\n', ["[blobs] url", "file"]),
         ("[relay]\nlifetime_s = 60\n", ["delay_notice_s", "lifetime_s"]),
+        ("[queue]\nlease_s = 3601\n", ["[queue] lease_s", "from 900 to 3600"]),
+        ("[relay]\ndata_timeout_s = 781\n", ["[relay] data_timeout_s", "780", "lease_s"]),
+        (
+            "[queue]\nlease_s = 2000\n[relay]\ncommand_timeout_s = 1881\n",
+            ["[relay] command_timeout_s", "1880", "lease_s"],
+        ),
         ("[web\n", ["line 1"]),
     ],
 )
