@@ -104,9 +104,10 @@ class Caller:
             if security.level is not Level.OPTIONAL:
                 text = f"TLS with {line.host} is not as it must be: {error}"
                 raise NextServer(Reply(451, "4.7.5", text)) from error
-            return self._introduced(line, hop, security, with_tls=False)
-        if remote.is_encrypted and security.facts is not None and self._reporter is not None:
-            self._reporter.succeeded(security.facts)
+            unreported = replace(line, security=Security())  # one session, one failure
+            return self._introduced(unreported, hop, Security(), with_tls=False)
+        if remote.is_encrypted:
+            self._note_end(line)
         return remote
 
     def _introduced(
@@ -189,6 +190,14 @@ class Caller:
         name = greeting.lines[0].partition(" ")[0]
         if name.lower() == self.hostname.lower():
             raise NoRoute(Reply(554, "5.4.6", "Mail loops back to this server"))
+
+    def _note_end(self, line: Line) -> None:
+        """Count a connection that was encrypted: as its policy demands, but for what was wrong before."""
+        security = line.security
+        if security.violation:
+            self._note_failure(line, security.violation)
+        elif security.facts is not None and self._reporter is not None:
+            self._reporter.succeeded(security.facts)
 
     def _note_failure(self, line: Line, result: str) -> None:
         facts = line.security.facts

@@ -15,6 +15,9 @@ from smtpd import dane
 from smtpd.dane import Tlsa
 from smtpd.sts import StsPolicies
 
+NOT_NAMED = "certificate-host-mismatch"
+"""RFC 8460 4.3 has no closer word for a server that the policy does not name."""
+
 
 class Level(Enum):
     """The least that is good enough."""
@@ -40,6 +43,7 @@ class Security:
     """What a connection needs. is_trial: the level is tried and its failure reported, and OPTIONAL will do.
 
     names: whom an authority's certificate may be for (DANE usage 2). facts: None when nobody is reported to.
+    violation: RFC 8460's word for what is known to be wrong before anything is tried, and is only reported.
     """
 
     level: Level = Level.OPTIONAL
@@ -47,6 +51,7 @@ class Security:
     names: tuple[str, ...] = ()
     is_trial: bool = False
     facts: PolicyFacts | None = None
+    violation: str = ""
 
 
 class NotAllowed(Exception):
@@ -113,6 +118,6 @@ def _under(policy: Policy, host: str, demand: Demand) -> Security:
     if not policy.allows(host):
         if is_enforced:
             reply = Reply(451, "4.7.5", f"The policy of {policy.domain} does not name {host} (MTA-STS)")
-            raise NotAllowed(reply, "certificate-host-mismatch", facts)
-        return Security(facts=facts)
+            raise NotAllowed(reply, NOT_NAMED, facts)
+        return Security(facts=facts, violation=NOT_NAMED)
     return Security(Level.VERIFIED, is_trial=not is_enforced, facts=facts)

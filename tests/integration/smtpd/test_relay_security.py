@@ -185,6 +185,40 @@ def test_testing_never_fails_mail(world: World, script: dict[str, str]) -> None:
         assert isinstance(world.deliver(plain.port), Delivered)
 
 
+@pytest.mark.parametrize(
+    ("names", "certificate", "has_tls", "result"),
+    [
+        ("two", HOST, True, "certificate-host-mismatch"),
+        ("two", "other.example.net", True, "certificate-host-mismatch"),
+        ("two", HOST, False, "starttls-not-supported"),
+        ("one", "other.example.net", True, "certificate-host-mismatch"),
+        ("one", HOST, False, "starttls-not-supported"),
+    ],
+)
+def test_testing_reports_each_session_as_one_failure(
+    world: World, names: str, certificate: str, has_tls: bool, result: str
+) -> None:
+    """RFC 8461 5: a server the policy does not name is one, however good its certificate."""
+    text = ENFORCE.replace(b"enforce", b"testing").replace(b"one.", names.encode() + b".")
+    mx = server(world, certificate) if has_tls else FakeMx()
+    with mx, policy(world, text):
+        assert isinstance(world.deliver(mx.port), Delivered)
+    assert (world.seen.bad, world.seen.good) == ([("sts", result)], [])
+    assert [message.is_encrypted for message in mx.messages] == [has_tls]
+
+
+def test_a_session_without_policy_whose_handshake_fails_is_one_failure(world: World) -> None:
+    """It goes on in the clear, but the server did offer TLS."""
+    with FakeMx(tls=_NoHandshake()) as mx:  # type: ignore[arg-type]  # a stand-in whose handshake fails
+        assert isinstance(world.deliver(mx.port), Delivered)
+    assert (world.seen.bad, world.seen.good) == ([("no-policy-found", "validation-failure")], [])
+
+
+class _NoHandshake:
+    def wrap_socket(self, *_: object, **__: object) -> None:
+        raise OSError("no handshake today")
+
+
 def test_a_policy_in_force_outlives_its_web_server_and_its_record(world: World) -> None:
     with server(world) as mx, policy(world):
         world.deliver(mx.port)
