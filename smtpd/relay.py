@@ -6,7 +6,8 @@ Owns the order of things (servers by preference, their addresses) and what count
 schedule to the queue, the choice of messages to `runner`, the connection to `calling`.
 
 Never guesses "permanent": only a 5yz reply to our commands or a fact of DNS fails a recipient; everything
-else is tried again. A server that does not get as far as judging recipients is skipped for the next one.
+else is tried again. A server that does not get as far as judging recipients is skipped for the next one,
+and so is one that cannot take the message itself (its size, SMTPUTF8, REQUIRETLS): final when all say so.
 After the final dot there is no next one: the message may have been taken.
 """
 
@@ -152,27 +153,41 @@ class Relay:
 
     def _transact(self, domain: str, envelope: ClientMessage, message: RelayMessage) -> "_Result":
         """Return each recipient's reply and who gave it, from the first server that judged them."""
-        last, host = Reply(451, "4.4.1", f"No server for {domain} has an address"), ""
+        said: list[_Result] = []
         tried = 0
         for target in self._candidates(domain, message):
-            if target.line is None:
-                last = target.refusal or last
+            if isinstance(target, Reply):
+                said.append(_Result([target], has_judged=False))
                 continue
+            if any(each.host == target.host and each.is_final for each in said):
+                continue  # another address of a server that cannot take it
             if tried == self._config.connections_tried_max:
                 break
             tried += 1
-            host = target.line.host
-            try:
-                return self._converse(target.line, message.next_hop, envelope, message.body)
-            except NextServer as error:
-                last = error.reply
-            except CannotConnect as error:
-                last = Reply(451, "4.4.1", f"Cannot connect to {error}")
+            result = self._ask(target, envelope, message)
+            if result.has_judged:
+                return result
+            said = [each for each in said if each.host != target.host] + [result]
+            reply = result.replies[0]
             logs.event(
-                logger, "relay_next_server", domain=domain, host=host, address=target.line.address, reply=last
+                logger,
+                "relay_next_server",
+                domain=domain,
+                host=target.host,
+                address=target.address,
+                reply=reply,
             )
-        replies = [verdicts.without_verdict(last)] * len(envelope.forward_paths)
-        return _Result(replies, host)
+        return _nobody(said, domain, envelope)
+
+    def _ask(self, line: Line, envelope: ClientMessage, message: RelayMessage) -> "_Result":
+        """Return what one server says of the recipients, or of itself. Raises ServerBusy."""
+        try:
+            return self._converse(line, message.next_hop, envelope, message.body)
+        except NextServer as error:
+            reply = verdicts.without_verdict(error.reply)
+        except CannotConnect as error:
+            reply = Reply(451, "4.4.1", f"Cannot connect to {error}")
+        return _Result([reply], line.host, has_judged=False)
 
     def _candidates(self, domain: str, message: RelayMessage) -> Iterator[Target]:
         demand = Demand(message.requires_tls, message.body.says_tls_is_optional)
@@ -216,22 +231,35 @@ class Relay:
         is_lost = remote.session.phase is ClientPhase.CLOSED
         if is_lost and not is_sent and all(reply.is_transient for reply in replies):
             raise NextServer(replies[0])
-        if replies[0].enhanced == verdicts.REQUIRETLS_MISSING and not is_sent:
-            raise NextServer(replies[0])  # another server of the domain may have it
-        return _Result(replies, line.host, reports_itself)
+        is_unfit = not is_sent and all(map(verdicts.is_unfit, replies))
+        return _Result(replies, line.host, reports_itself, has_judged=not is_unfit)
 
 
 @dataclass(frozen=True)
 class _Result:
-    """What a server said of each recipient."""
+    """What a server said of each recipient; of itself (not has_judged), and another one is asked."""
 
     replies: list[Reply]
-    host: str
+    host: str = ""
     reports_itself: bool = False
+    has_judged: bool = True
 
     @property
     def took_some(self) -> bool:
         return any(reply.is_positive for reply in self.replies)
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether it will be the same next time."""
+        return self.replies[0].is_permanent
+
+
+def _nobody(said: Sequence[_Result], domain: str, envelope: ClientMessage) -> _Result:
+    """Return what servers come to that took nothing: later, unless not one of them ever can."""
+    nothing = _Result([Reply(451, "4.4.1", f"No server for {domain} has an address")])
+    last = said[-1] if said else nothing
+    decisive = next((each for each in reversed(said) if not each.is_final), last)
+    return _Result(decisive.replies[:1] * len(envelope.forward_paths), decisive.host)
 
 
 def _envelope(

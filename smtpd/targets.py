@@ -6,7 +6,6 @@ RFC 8689 4.2.1 (REQUIRETLS).
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
 
 from appliance.items.next_hop import HopTls, NextHop
@@ -17,13 +16,8 @@ from smtpd.connections import Line
 from smtpd.mx import MailHost, NoRoute, host_addresses, mail_route
 from smtpd.security import Demand, Level, NotAllowed, Securities, Security
 
-
-@dataclass(frozen=True)
-class Target:
-    """A server to try, or the reason why one of them is not."""
-
-    line: Line | None
-    refusal: Reply | None = None
+type Target = Line | Reply
+"""A server to try, or the reason why one of them is not."""
 
 
 class Targets:
@@ -45,28 +39,24 @@ class Targets:
         """Yield the servers of a domain, best first. Blocks. Raises NoRoute, TemporaryFailure."""
         route = mail_route(self._resolver, domain, own_name, self._random)
         policy = self._securities.policy(domain)
-        trouble, has_address = None, False
         for host in route.hosts:
             try:
                 addresses = host_addresses(self._resolver, host.name)
             except LookupUnavailable as error:
-                trouble = error
+                yield _unknown(error)
                 continue
             if not addresses:
                 continue
-            has_address = True
             try:
                 security = self._securities.of(
                     domain, host.name, port, policy, demand, is_mx_secure=route.is_secure
                 )
             except NotAllowed as error:
                 self._note(error, host)
-                yield Target(None, error.reply)
+                yield error.reply
                 continue
             for address in addresses:
-                yield Target(Line(host.name, address, port, security))
-        if trouble is not None and not has_address:
-            raise NoRoute(Reply(451, "4.4.3", f"Name look-up failed: {trouble}"))
+                yield Line(host.name, address, port, security)
 
     def of_hop(self, hop: NextHop, demand: Demand) -> Iterator[Target]:
         """Yield the addresses of one server that was named. Blocks. Raises NoRoute.
@@ -78,13 +68,17 @@ class Targets:
         try:
             addresses = _literal(hop.host) or host_addresses(self._resolver, hop.host)
         except LookupUnavailable as error:
-            raise NoRoute(Reply(451, "4.4.3", f"Name look-up failed: {error}")) from error
+            raise NoRoute(_unknown(error)) from error
         for address in addresses:
-            yield Target(Line(hop.host, address, hop.port, Security(level), hop.username))
+            yield Line(hop.host, address, hop.port, Security(level), hop.username)
 
     def _note(self, error: NotAllowed, host: MailHost) -> None:
         if error.facts is not None and self._reporter is not None:
             self._reporter.failed(error.facts, error.result, host.name, "")
+
+
+def _unknown(error: LookupUnavailable) -> Reply:
+    return Reply(451, "4.4.3", f"Name look-up failed: {error}")
 
 
 def _literal(host: str) -> list[str]:

@@ -10,7 +10,8 @@ from smtpd.outcome import Delivered, Failed, Outcome, Retry
 REPLY_TEXT_MAX = 500
 _ABOUT_US = frozenset({530, 534, 535, 538})
 """How we logged in or encrypted is wrong: an administrator puts it right, the mail is none the worse."""
-REQUIRETLS_MISSING = "5.7.30"
+_UNFIT = frozenset({"5.3.4", "5.6.7", "5.7.30"})
+"""The server cannot take this message, whoever it is for: its size, SMTPUTF8, REQUIRETLS."""
 _TOO_MANY = "5.3"  # X.5.3 Too many recipients
 
 
@@ -37,11 +38,11 @@ def is_too_many_recipients(reply: Reply) -> bool:
     return reply.code in (452, 552) and "recipient" in str(reply).lower()
 
 
-def without_verdict(reply: Reply) -> Reply:
-    """Return what no server's judgement of recipients comes to: later, whatever it said of itself.
+def is_unfit(reply: Reply) -> bool:
+    """Say whether only this server cannot take the message: another one of the domain may."""
+    return reply.is_permanent and reply.enhanced in _UNFIT
 
-    But a server that cannot promise what the sender demands has judged (RFC 8689 4.2.1, 5.7.30).
-    """
-    if reply.is_transient or reply.enhanced == REQUIRETLS_MISSING:
-        return reply
-    return Reply(451, "4.4.0", f"The server said: {reply}")
+
+def without_verdict(reply: Reply) -> Reply:
+    """Return what no server's judgement of recipients comes to: later, whatever it said of itself."""
+    return reply if reply.is_transient else Reply(451, "4.4.0", f"The server said: {reply}")

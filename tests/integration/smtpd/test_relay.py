@@ -146,6 +146,70 @@ def test_no_second_opinion_once_recipients_were_judged(script: dict[str, str]) -
     assert second.connections == 0
 
 
+UNFIT = [
+    (["SIZE 10"], "552 5.3.4", LETTER),
+    (["8BITMIME"], "550 5.6.7", replace(LETTER, needs_smtputf8=True)),
+]
+
+
+@pytest.mark.parametrize(("extensions", "reply", "message"), UNFIT, ids=["size", "smtputf8"])
+def test_a_server_that_cannot_take_the_message_has_a_sibling(
+    extensions: list[str], reply: str, message: RelayMessage
+) -> None:
+    with (
+        FakeMx(extensions=extensions) as first,
+        FakeMx(host="127.0.0.2", port=first.port) as second,
+        relay(TWO_HOSTS, first.port) as one,
+    ):
+        [outcome] = one.deliver("example.net", ["x@example.net"], message)
+        assert outcome == Delivered("250 2.0.0 OK", "two.example.net")
+        assert isinstance(one.deliver("example.net", ["x@example.net"], LETTER)[0], Delivered)
+    assert first.connections == 1, "it is fit for other messages"
+    assert len(second.messages) == (2 if reply == "552 5.3.4" else 1)
+
+
+@pytest.mark.parametrize(("extensions", "reply", "message"), UNFIT, ids=["size", "smtputf8"])
+def test_it_is_final_when_every_server_says_so(
+    extensions: list[str], reply: str, message: RelayMessage
+) -> None:
+    """By one of its addresses; nobody is at the other."""
+    zones = TWO_HOSTS | {"one.example.net": {"A": ["127.0.0.1", "127.0.0.3"]}}
+    with (
+        FakeMx(extensions=extensions) as first,
+        FakeMx(host="127.0.0.2", port=first.port, extensions=extensions) as second,
+        relay(zones, first.port) as one,
+    ):
+        [outcome] = one.deliver("example.net", ["x@example.net"], message)
+    assert isinstance(outcome, Failed)
+    assert (outcome.reply[:9], outcome.host) == (reply, "two.example.net")
+    assert (first.messages, second.messages) == ([], [])
+
+
+@pytest.mark.parametrize("other", ["down", "unknown"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_it_is_not_final_while_a_server_could_not_be_asked(other: str, is_first: bool) -> None:
+    names = ["one", "two"] if is_first else ["two", "one"]
+    zones: Zones = {
+        "example.net": {"MX": [f"{n} {name}.example.net." for n, name in enumerate(names)]},
+        "one.example.net": {"A": ["127.0.0.1"]},
+        "two.example.net": {"A": ["127.0.0.2"]} if other == "down" else SERVFAIL,
+    }
+    with FakeMx(extensions=["SIZE 10"]) as mx, relay(zones, mx.port) as one:
+        [outcome] = one.deliver("example.net", ["x@example.net"], LETTER)
+    assert mx.connections == 1
+    assert isinstance(outcome, Retry)
+
+
+def test_a_server_that_refuses_the_size_when_it_hears_it_has_a_sibling() -> None:
+    with (
+        FakeMx({"MAIL": "552 5.3.4 too big"}) as first,
+        FakeMx(host="127.0.0.2", port=first.port) as second,
+        relay(TWO_HOSTS, first.port) as one,
+    ):
+        assert isinstance(one.deliver("example.net", ["x@example.net"], LETTER)[0], Delivered)
+    assert (first.connections, len(second.messages)) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("zones", "expected"),
     [
