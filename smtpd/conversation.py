@@ -265,9 +265,6 @@ class Conversation:
             if verdict.reply is not None:
                 logs.event(logger, "message_refused", reply=verdict.reply, error="screening")
                 return verdict.reply, "refused" if verdict.reply.is_permanent else "temporary"
-            if verdict.wants_greylist and not self._has_come_back(envelope.forward_paths[0]):
-                logs.event(logger, "message_refused", reply=replies.COME_BACK, error="greylist")
-                return replies.COME_BACK, "temporary"
             envelope = replace(envelope, is_junk=verdict.is_junk, is_disowned=verdict.is_disowned)
             fields, raw = verdict.fields, verdict.raw
             del verdict

@@ -3,6 +3,7 @@
 """What the DNS and the message itself say about who it is from, asked for side by side within a deadline."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from appliance.mailauth import arc, dkim, dmarc
 from appliance.mailauth.arc import ArcResult
 from appliance.mailauth.dkim import DkimResult
 from appliance.mailauth.dmarc import DmarcResult
+from appliance.mailauth.domains import normal
 from appliance.mailauth.keys import KeyRecords
 from appliance.mailauth.letter import Letter
 from appliance.mailauth.lookups import Lookup, LookupFailed
@@ -22,6 +24,7 @@ from appliance.mime.headers import Headers
 
 CHECKS_S = 20.0  # RFC 7208 4.6.4: at least this for SPF; everything else runs beside it
 POLICY_S = 5.0
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9-]+")
 OFFLOAD_BYTES_MIN = 65_536  # larger ones are verified on a native thread, so that others do not wait
 
 logger = logging.getLogger("appliance.smtp")
@@ -64,6 +67,19 @@ def gather(
 def authors(headers: Headers) -> list[str]:
     """Return the domains in From, as readers see them."""
     return [a.address.rpartition("@")[2] for a in headers.addresses("From") if "@" in a.address]
+
+
+def names_its_author(headers: Headers) -> bool:
+    """Return whether there is one From, and whoever is in it has a domain that can be asked.
+
+    What is not so is no legal message, and readers may see another author than the one that was checked.
+    Source: RFC 5322 3.6, RFC 7489 6.6.1.
+    """
+    people = headers.addresses("From")
+    domains = [normal(person.address.rpartition("@")[2]) for person in people]
+    are_hosts = all("@" in p.address and _HOST.fullmatch(d) for p, d in zip(people, domains, strict=True))
+    is_one = len(headers.get_all("From")) == 1
+    return is_one and are_hosts and 0 < len(set(domains)) <= dmarc.DOMAINS_MAX
 
 
 def verified(letter: Letter, records: KeyRecords) -> tuple[list[DkimResult], ArcResult]:

@@ -68,6 +68,8 @@ class Findings:
         found += ["listed"] * listings
         if self.opinion is not None and self.opinion.action in JUNK_ACTIONS:
             found.append("filter_junk")
+        if self.opinion is not None and self.opinion.action == "greylist":
+            found.append("filter_doubts")
         for name, sign in (("Message-ID", "no_message_id"), ("Date", "no_date")):
             if name not in headers:
                 found.append(sign)

@@ -37,6 +37,8 @@ BLOCKLISTS_S = 5.0
 OPINION_S = 60.0  # the filter's own deadline is `[filter] timeout_s`
 HIDDEN_MIN = 20  # connections from one private address and no other
 FILTER_RECIPIENTS_MAX = 100  # told to the filter
+FORGERY = frozenset({"author_unclear", "claims_to_be_us"})
+"""Signs of mail that is not from whom its readers will think."""
 REFUSING_ACTIONS = {"reject": True, "discard": True, "soft reject": False}
 """By whether it is for good. Nothing is thrown away in silence: discard is a refusal."""
 
@@ -60,7 +62,6 @@ class Verdict:
     """What becomes of a message: refused with a reply, or taken with fields in front, perhaps as junk.
 
     is_disowned: whoever it says it is from would not have it believed; it is junk for everybody.
-    wants_greylist: the filter would have the sender come back once.
     """
 
     reply: Reply | None
@@ -68,7 +69,6 @@ class Verdict:
     raw: bytes
     is_junk: bool
     is_disowned: bool = False
-    wants_greylist: bool = False
 
 
 class Filter(Protocol):
@@ -117,10 +117,8 @@ class Screening:
 
     def visitor(self, ip: str) -> "Visitor | None":
         """Return the stranger behind a connection, None for a client nobody checks."""
-        if self.knows(ip):
-            return None
         self._look_for_a_proxy(ip)
-        return Visitor(self, ip)
+        return None if self.knows(ip) else Visitor(self, ip)
 
     def _look_for_a_proxy(self, ip: str) -> None:
         """Warn once when every client has the same private address: something hides theirs.
@@ -196,6 +194,8 @@ class Visitor:
         listings = len(value_of(self._listings, 0, ()))
         of_helo = signals.of_helo(envelope.helo, self.ip, (self._screening.hostname().lower(),))
         signs = [*findings.signs(headers, listings), *of_helo]
+        if not evidence.names_its_author(headers):
+            signs.append("author_unclear")
         if self._claims_to_be_us(findings, headers, envelope):
             signs.append("claims_to_be_us")
         reply, is_junk, is_disowned = self._decision(findings, signs)
@@ -203,8 +203,7 @@ class Visitor:
         kept, forged = results.without_forged(raw, self._screening.hostname())
         if forged:
             logs.event(logger, "forged_results_removed", count=forged)
-        wants_greylist = findings.opinion is not None and findings.opinion.action == "greylist"
-        return Verdict(reply, self._fields(findings, signs), kept, is_junk, is_disowned, wants_greylist)
+        return Verdict(reply, self._fields(findings, signs), kept, is_junk, is_disowned)
 
     @property
     def greylists(self) -> bool:
@@ -281,7 +280,7 @@ class Visitor:
         if opinion is not None and opinion.action in REFUSING_ACTIONS:
             is_permanent = REFUSING_ACTIONS[opinion.action]
             return replies.of_filter(opinion.text, is_permanent=is_permanent), False, False
-        is_forged = disposition == "quarantine" or "claims_to_be_us" in signs
+        is_forged = disposition == "quarantine" or not FORGERY.isdisjoint(signs)
         is_disowned = config.enforces_dmarc and is_forged
         is_over = bool(config.junk_score) and signals.score(signs) >= config.junk_score
         return None, is_disowned or is_over or "filter_junk" in signs, is_disowned

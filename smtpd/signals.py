@@ -14,14 +14,16 @@ WEIGHTS: Mapping[str, float] = {
     "spf_softfail": 1.0,
     "spf_permerror": 0.5,
     "dmarc_fail": 1.5,
-    "dmarc_unclear": 1.0,  # no From, several, or a policy that could not be looked up
+    "dmarc_unclear": 1.0,  # a policy that could not be looked up or read
     "no_reverse_name": 1.5,
     "helo_not_a_name": 1.0,
     "helo_is_us": 3.0,
+    "author_unclear": 5.0,  # no From, several, or one that names nobody who could be asked
     "claims_to_be_us": 5.0,  # From or envelope in a domain of ours, and nothing shows that it is
     "listed": 3.0,  # for each block list
     "no_message_id": 0.5,
     "no_date": 0.5,
+    "filter_doubts": 1.0,  # it would have the sender come back; whether strangers have to is our setting
     "filter_junk": 0.0,  # the filter has weighed all of it by itself: decides alone
 }
 

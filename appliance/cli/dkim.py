@@ -38,12 +38,16 @@ def dkim_list(place: Place, domain: str | None, as_json: bool) -> None:
 
 @dkim.command("rotate")
 @click.argument("domain")
+@show.as_json
 @placed
-def dkim_rotate(place: Place, domain: str) -> None:
+def dkim_rotate(place: Place, domain: str, as_json: bool) -> None:
     """Make the keys that will replace the ones in use, and say what to publish first."""
     with place.opened():
         dkim_keys.ensure(domain, now=SYSTEM_CLOCK.now())
         pending = dkim_keys.rotate(domain, now=SYSTEM_CLOCK.now())
+    if as_json:
+        show.document([_described(key) for key in pending])
+        return
     click.echo(f"Publish these, then: appliance dkim activate {domain}")
     for key in pending:
         click.echo(f'{key.name}. IN TXT "{key.record}"')

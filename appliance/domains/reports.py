@@ -1,4 +1,4 @@
-"""What other servers report of our domains: kept for a year, each report once.
+"""What other servers report of our domains: kept for a year, each report once, the newest thousands.
 
 Reading them is `mailauth.dmarc_report` and `mailauth.tls_report`; how they come in is `delivery.report_mail`.
 A report about a domain that is not ours is not kept.
@@ -20,6 +20,8 @@ from appliance.mailauth.dmarc_report import DmarcReport
 from appliance.mailauth.tls_report import TlsReport
 
 KEPT_FOR: Final = timedelta(days=366)
+KEPT_MAX: Final = 5_000  # of a kind and domain, the newest: anybody may send reports
+SURPLUS_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ def _keep(table: Any, report: DmarcReport | TlsReport, now: datetime, **details:
     domain_id = _domain_id(report.domain)
     if domain_id is None:
         return False
+    kept = table.select(table.id).where(table.domain == domain_id).order_by(table.id.desc())
+    surplus = kept.offset(KEPT_MAX - 1).limit(SURPLUS_AT_ONCE)
+    table.delete().where(table.id.in_([row[0] for row in surplus.tuples()])).execute()
     row = table.insert(
         domain=domain_id,
         organisation=report.organisation,

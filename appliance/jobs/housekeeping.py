@@ -12,6 +12,8 @@ What is kept, and why so long:
     greylist         strangers who were asked to come back: two days, 35 when they did
     lessons          what users would teach the filter: two days
     out_of_office    who was answered when: as long as nobody is answered again
+    reports          what others report of our domains: a year, and the newest thousands of each
+    dkim_keys        keys that were replaced: two weeks, as long as mail signed with them is under way
     policies         other domains' MTA-STS policies: as long as each of them says
 """
 
@@ -22,7 +24,7 @@ from appliance import db
 from appliance.accounts import accounts, throttle
 from appliance.delivery import greylist, oof
 from appliance.devices import aging, mass_deletions
-from appliance.domains import sts_policies
+from appliance.domains import dkim_keys, reports, sts_policies
 from appliance.eas import forgotten_folders
 from appliance.errors import NotFound
 from appliance.jobs.schedule import Job
@@ -70,6 +72,8 @@ JOBS: tuple[Job, ...] = (
         DAY,
         _until_nothing(sts_policies.forget_expired),
     ),
+    Job("reports", "Forgets old reports about our domains.", DAY, _until_nothing(reports.forget_old)),
+    Job("dkim_keys", "Forgets keys that were replaced.", DAY, _until_nothing(dkim_keys.forget_retired)),
     Job("audit", "Forgets what operators did years ago.", 7 * DAY, _until_nothing(audit.forget)),
     Job("blobs", "Removes messages' bytes that nothing refers to any more.", DAY, _blobs),
     Job("tombstones", "Forgets what left a folder long ago.", DAY, _tombstones),

@@ -96,6 +96,14 @@ def test_what_is_no_report_goes_on(anna, raw, to, rest):
     assert kept() == ([], [])
 
 
+def test_only_the_newest_are_kept(anna, monkeypatch):
+    monkeypatch.setattr(reports, "KEPT_MAX", 3)
+    for number in range(5):
+        raw = mail(gzip.compress(aggregate().replace(b"1234", str(number).encode())))
+        report_mail.without_reports(envelope(DMARC_TO), raw)
+    assert sorted(report.report_id for report in kept()[0]) == ["2", "3", "4"]
+
+
 def test_an_address_that_somebody_has_is_theirs(anna):
     accounts.add_alias(anna.id, DMARC_TO)
     raw = mail(gzip.compress(aggregate()))

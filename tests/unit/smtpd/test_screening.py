@@ -160,6 +160,33 @@ def test_who_may_speak_for_us_may(raw: bytes, sender: str, ip: str) -> None:
     assert b"claims_to_be_us" not in verdict.fields
 
 
+@pytest.mark.parametrize(
+    "author",
+    [
+        b"ceo@example.net, a@b1.example, a@b2.example, a@b3.example, a@b4.example",
+        b"ceo@example.net <>",
+        b"=?utf-8?q?ceo@example.net?=",
+        b"ceo@example.net\r\nFrom: x@b1.example",
+        b"ceo",
+        b"ceo@localhost",
+        b"",
+    ],
+    ids=[
+        "a crowd",
+        "nobody in brackets",
+        "an encoded word",
+        "two of them",
+        "no domain",
+        "no real one",
+        "empty",
+    ],
+)
+def test_an_author_who_cannot_be_judged_is_not_believed(author: bytes) -> None:
+    raw = LETTER.replace(b"Ada <ada@example.net>", author)
+    verdict = judged(everybody(ZONES), raw)
+    assert verdict.reply is not None or (verdict.is_junk and verdict.is_disowned)
+
+
 def test_a_list_we_believe_saves_what_it_has_seen_pass() -> None:
     findings = "mx.lists.example.org; dmarc=pass header.from=example.net"
     raw = LIST.seal(LETTER.replace(b"Hello.", b"Hello.\r\n-- a footer"), findings)
@@ -352,7 +379,7 @@ def test_what_the_filter_says_is_done(action: str | None, code: int | None, is_j
     screening.filter = filter_ = Says(action)
     verdict = judged(screening, SIGNER.sign(LETTER))
     assert (None if verdict.reply is None else verdict.reply.code, verdict.is_junk) == (code, is_junk)
-    assert verdict.wants_greylist is (action == "greylist")
+    assert (b"filter_doubts" in verdict.fields) is (action == "greylist")
     assert (b"filter_junk" in verdict.fields) is is_junk
     told = dict(filter_.about)
     assert (told["IP"], told["From"], told["Rcpt"]) == (CLIENT, "ada@example.net", "mia@example.com")
