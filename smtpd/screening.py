@@ -17,9 +17,12 @@ from typing import Any, Protocol
 import gevent
 
 from appliance import logs
+from appliance.delivery import srs
 from appliance.items.envelope import Envelope
+from appliance.items.group import BOUNCES_SUFFIX
 from appliance.mailauth import dmarc, iprev, results, spf
 from appliance.mailauth.arc import ArcResult
+from appliance.mailauth.domains import normal
 from appliance.mailauth.iprev import IprevResult
 from appliance.mailauth.letter import Letter
 from appliance.mime.headers import Headers, parse_headers
@@ -36,6 +39,7 @@ IPREV_S = 5.0  # it began with the message
 BLOCKLISTS_S = 5.0
 OPINION_S = 60.0  # the filter's own deadline is `[filter] timeout_s`
 HIDDEN_MIN = 20  # connections from one private address and no other
+LABELS_MAX = 10  # of a name that is looked for among our domains
 FILTER_RECIPIENTS_MAX = 100  # told to the filter
 FORGERY = frozenset({"author_unclear", "claims_to_be_us"})
 """Signs of mail that is not from whom its readers will think."""
@@ -261,12 +265,21 @@ class Visitor:
         """
         if findings.is_saved_by_arc:
             return False
-        is_ours = self._screening.is_ours
-        authors = [domain for domain in evidence.authors(headers) if is_ours(domain)]
-        if not all(dmarc.is_authentic(domain, findings.spf, findings.signatures) for domain in authors):
-            return True
-        sender = envelope.reverse_path.rpartition("@")[2]
-        return bool(sender) and is_ours(sender) and findings.spf.result != "pass"
+        standings = [
+            dmarc.standing(domain, findings.spf, findings.signatures)
+            for domain in evidence.authors(headers)
+            if self._is_ours(domain)
+        ]
+        local_part, _, sender = envelope.reverse_path.rpartition("@")
+        if self._is_ours(sender) and not _comes_back(local_part):
+            standings.append(findings.spf.result)
+        return not all(standing in ("pass", "temperror") for standing in standings)
+
+    def _is_ours(self, domain: str) -> bool:
+        """Say whether a domain is ours or below one of ours: others take the two for one organisation."""
+        labels = normal(domain).split(".")
+        above = range(max(len(labels) - LABELS_MAX, 0), len(labels) - 1)
+        return any(self._screening.is_ours(".".join(labels[start:])) for start in above)
 
     # What follows:
 
@@ -312,3 +325,8 @@ class Visitor:
             filter=None if findings.opinion is None else findings.opinion.action,
             filter_score=None if findings.opinion is None else round(findings.opinion.score, 1),
         )
+
+
+def _comes_back(local_part: str) -> bool:
+    """Say whether an envelope is one under which we sent others' mail on, and somebody sent it back."""
+    return srs.is_wrapped(local_part) or local_part.lower().endswith(BOUNCES_SUFFIX)

@@ -62,13 +62,13 @@ def evaluate(
     return max(results, key=lambda result: (POLICIES.index(result.disposition), result.result != "pass"))
 
 
-def is_authentic(domain: str, spf: SpfResult, signatures: Sequence[DkimResult]) -> bool:
-    """Return whether SPF or a signature shows that mail is from a domain, whatever it publishes."""
-    name = normal(domain)
-    related = [s.result for s in signatures if _is_aligned(s.domain, name, False)]
-    if _is_aligned(spf.domain, name, False):
-        related.append(spf.result)
-    return "pass" in related
+def standing(domain: str, spf: SpfResult, signatures: Sequence[DkimResult]) -> str:
+    """Return whether SPF or a signature shows that mail is from a domain, whatever policy it publishes.
+
+    pass, temperror (what could have shown it had no answer) or fail.
+    """
+    related = _related(normal(domain), spf, signatures, Policy("none"))
+    return next((result for result in ("pass", "temperror") if result in related), "fail")
 
 
 def policy_of(domain: str, lookup: Lookup) -> Policy | None:
@@ -93,9 +93,7 @@ def _evaluate_one(
         return DmarcResult("temperror", domain)
     if policy is None:
         return DmarcResult("none", domain)
-    related = [s.result for s in signatures if _is_aligned(s.domain, domain, policy.is_dkim_strict)]
-    if _is_aligned(spf.domain, domain, policy.is_spf_strict):
-        related.append(spf.result)
+    related = _related(domain, spf, signatures, policy)
     if "pass" in related:
         return DmarcResult("pass", domain, policy.policy)
     if "temperror" in related:
@@ -103,6 +101,14 @@ def _evaluate_one(
     is_sampled = sample < policy.percent
     disposition = policy.policy if is_sampled else _LOWER[policy.policy]
     return DmarcResult("fail", domain, policy.policy, disposition)
+
+
+def _related(domain: str, spf: SpfResult, signatures: Sequence[DkimResult], policy: Policy) -> list[str]:
+    """Return the results of the checks that speak for a From domain."""
+    found = [s.result for s in signatures if _is_aligned(s.domain, domain, policy.is_dkim_strict)]
+    if _is_aligned(spf.domain, domain, policy.is_spf_strict):
+        found.append(spf.result)
+    return found
 
 
 def _is_aligned(domain: str, from_domain: str, is_strict: bool) -> bool:

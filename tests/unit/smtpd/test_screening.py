@@ -120,6 +120,7 @@ AT_HOME: Zones = {
     "spammer.example": {"TXT": ["v=spf1 ip4:198.51.100.7 -all"]},
     "home.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},
     HOME.name: {"TXT": [HOME.record]},
+    "away.home.example": None,
 }
 BOSS = LETTER.replace(b"ada@example.net", b"boss@home.example")
 
@@ -133,8 +134,19 @@ BOSS = LETTER.replace(b"ada@example.net", b"boss@home.example")
         (LETTER.replace(b"example.net", b"spammer.example"), "boss@home.example", OTHER),
         (BOSS.replace(b"From: Ada", b"From: <x@spammer.example>, Ada"), "me@spammer.example", OTHER),
         (HOME.sign(BOSS).replace(b"Hello", b"Pay me"), "me@spammer.example", OTHER),
+        (BOSS.replace(b"home.example", b"hr.home.example"), "me@spammer.example", OTHER),
+        (BOSS.replace(b"home.example", b"HOME.example."), "me@spammer.example", OTHER),
     ],
-    ids=["its own envelope", "ours", "null", "only the envelope", "one of two", "changed"],
+    ids=[
+        "its own envelope",
+        "ours",
+        "null",
+        "only the envelope",
+        "one of two",
+        "changed",
+        "below",
+        "spelled",
+    ],
 )
 def test_a_stranger_who_says_he_is_one_of_us_is_junk_for_everybody(raw: bytes, sender: str, ip: str) -> None:
     verdict = judged(everybody(AT_HOME, ours="home.example"), raw, ip=ip, sender=sender)
@@ -151,8 +163,18 @@ def test_a_stranger_who_says_he_is_one_of_us_is_junk_for_everybody(raw: bytes, s
         (BOSS, "boss@home.example", CLIENT),
         (HOME.sign(BOSS), "me@spammer.example", OTHER),
         (LETTER, "ada@example.net", CLIENT),
+        (SIGNER.sign(LETTER), "SRS0=abcd=XY=example.net=ada@home.example", OTHER),
+        (SIGNER.sign(LETTER), "team-bounces@home.example", OTHER),
+        (BOSS, "boss@away.home.example", OTHER),
     ],
-    ids=["a server our record names", "our signature", "somebody else"],
+    ids=[
+        "a server our record names",
+        "our signature",
+        "somebody else",
+        "sent back",
+        "from a group",
+        "no DNS",
+    ],
 )
 def test_who_may_speak_for_us_may(raw: bytes, sender: str, ip: str) -> None:
     verdict = judged(everybody(AT_HOME, ours="home.example"), raw, ip=ip, sender=sender)
