@@ -53,7 +53,7 @@ class Letter:
         return self._bodies[is_relaxed]
 
     def _canonical(self, *, is_relaxed: bool) -> Iterator[bytes]:
-        end = len(self._raw.rstrip(b" \t\r\n" if is_relaxed else b"\r\n"))
+        end = self._end(b" \t\r\n" if is_relaxed else b"\r\n")
         if end <= self._body_start:
             if not is_relaxed:
                 yield b"\r\n"  # RFC 6376 3.4.3: an empty body is one empty line
@@ -66,3 +66,14 @@ class Letter:
             yield _BLANKS.sub(b" ", piece).replace(b" \r\n", b"\r\n") if is_relaxed else piece
             position = stop
         yield b"\r\n"
+
+    def _end(self, blanks: bytes) -> int:
+        """Return where the last octet that is none of these ends; without a second copy of the message."""
+        end = len(self._raw)
+        while end > self._body_start:
+            piece = self._raw[max(end - PIECE_BYTES, 0) : end]
+            kept = len(piece.rstrip(blanks))
+            end -= len(piece) - kept
+            if kept:
+                break
+        return end

@@ -44,10 +44,13 @@ class FieldLine:
 
 @dataclass(frozen=True, slots=True)
 class OpenMessage:
-    """A message split into header lines and body, all line ends CRLF."""
+    """A message split into header lines and body, all line ends CRLF.
+
+    The body may be a view of the bytes it came in, so that a large one is copied once for its new header.
+    """
 
     lines: tuple[FieldLine, ...]
-    body: bytes
+    body: bytes | memoryview
 
     def without(self, *names: str) -> "OpenMessage":
         """Return the message without the fields of these names."""
@@ -72,7 +75,7 @@ class OpenMessage:
         return Headers(header_block(block, 0, len(block)).fields)
 
     def to_bytes(self) -> bytes:
-        return b"".join(field.line for field in self.lines) + b"\r\n" + self.body
+        return b"".join((*(field.line for field in self.lines), b"\r\n", self.body))
 
 
 def field_line(name: str, value: str) -> FieldLine:
@@ -86,10 +89,11 @@ def field_line(name: str, value: str) -> FieldLine:
 
 def to_crlf(raw: bytes) -> bytes:
     """Return the bytes with every line end (CRLF, CR, LF) written as CRLF."""
-    crlf = raw.count(b"\r\n")
-    if crlf == raw.count(b"\n") == raw.count(b"\r"):
-        return raw
-    return _BARE_LINE_END.sub(b"\r\n", raw)
+    return raw if _has_only_crlf(raw) else _BARE_LINE_END.sub(b"\r\n", raw)
+
+
+def _has_only_crlf(raw: bytes) -> bool:
+    return raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r")
 
 
 def open_message(raw: bytes) -> OpenMessage:
@@ -104,7 +108,9 @@ def open_message(raw: bytes) -> OpenMessage:
         raise MalformedHeader("the header contains a bare carriage return or a NUL byte")
     if "headers-too-long" in block.defects or "header-too-long" in block.defects:
         raise MalformedHeader("the header is too long")
-    return OpenMessage(_field_lines(to_crlf(head)), to_crlf(raw[block.body_start :]))
+    is_ready = _has_only_crlf(raw)
+    body = memoryview(raw)[block.body_start :] if is_ready else to_crlf(raw[block.body_start :])
+    return OpenMessage(_field_lines(to_crlf(head)), body)
 
 
 def without_fields(raw: bytes, names: Iterable[str]) -> bytes:
@@ -249,7 +255,7 @@ def wrap_in_mixed(message: OpenMessage, first: Sequence[bytes], behind: Sequence
     first, behind: complete MIME parts to stand before and after the old content, which keeps its bytes.
     """
     content = [f for f in message.lines if f.name.lower().startswith("content-")]
-    own = b"".join(field.line for field in content) + b"\r\n" + message.body
+    own = b"".join((*(field.line for field in content), b"\r\n", message.body))
     boundary, body = multipart_body([*first, own, *behind])
     outer = OpenMessage(tuple(f for f in message.lines if f not in content), body).without("MIME-Version")
     encoding = () if body.isascii() else (("Content-Transfer-Encoding", "8bit"),)
