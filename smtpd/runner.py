@@ -7,7 +7,8 @@ hold up the others. Leaves rows, schedule and reports to the queue behind `servi
 itself to `relay`.
 
 Entries for the same message and domain travel in one transaction. An entry is removed from the queue only
-together with its outcome; a runner that dies leaves a lease that expires (at least once, RFC 5321 6.1).
+together with its outcome; a runner that dies leaves a lease that expires (at least once, RFC 5321 6.1). An
+outcome that cannot be stored is tried for as long as we live.
 """
 
 import logging
@@ -15,11 +16,12 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Protocol
 
 import gevent
 from gevent.event import Event
-from gevent.pool import Pool
+from gevent.pool import Group, Pool
 
 from appliance import logs
 from appliance.clock import SYSTEM_CLOCK, Clock
@@ -32,7 +34,11 @@ from smtpd.relay import RelayMessage
 from smtpd.services import Queue
 
 TROUBLE_PAUSE_S = 5.0
-RECORD_TRIES_S = (0.5, 2.0, 8.0)
+RECORD_PAUSES_S = (0.5, 2.0, 8.0, 30.0, 120.0)
+"""Between tries to store an outcome; the last one repeats."""
+UNRECORDED_MAX = 1_000
+"""With so many outcomes that cannot be stored nothing more is claimed."""
+RECORD_END_S = 2.0
 INTERNAL = Retry("451 4.3.0 Local error")
 
 logger = logging.getLogger("appliance.smtp")
@@ -85,7 +91,8 @@ class Runner:
         self._waiting: OrderedDict[str, deque[_Group]] = OrderedDict()
         self._busy_until: dict[str, float] = {}  # monotonic, by domain
         self._wake = Event()
-        self._is_stopping = False
+        self._stopping = Event()
+        self._recording = Group()  # what could not be stored at once
         self._greenlets: list[gevent.Greenlet] = []
 
     def start(self) -> None:
@@ -95,9 +102,10 @@ class Runner:
     def stop(self, timeout_s: float = 25.0) -> None:
         """Claim nothing more, let attempts under way finish for `timeout_s`, then cut them. Blocks.
 
-        What was claimed and not begun, or cut, is tried again when its lease ends.
+        What was claimed and not begun, or cut, is tried again when its lease ends. What could not be stored
+        is tried once more.
         """
-        self._is_stopping = True
+        self._stopping.set()
         self._wake.set()
         gevent.killall(self._greenlets[1:])
         gevent.joinall(self._greenlets[:1], timeout=timeout_s)
@@ -107,6 +115,10 @@ class Runner:
         if cut or self._waiting:
             unstarted = sum(len(groups) for groups in self._waiting.values())
             logs.event(logger, "runner_cut", level=logging.WARNING, running=cut, waiting=unstarted)
+        self._recording.join(RECORD_END_S)
+        if len(self._recording):
+            logs.event(logger, "outcomes_unrecorded", level=logging.ERROR, entries=len(self._recording))
+        self._recording.kill()
 
     def _listen(self) -> None:
         """Turn hints into wake-ups; also a wake-up each poll interval, should a hint get lost."""
@@ -120,7 +132,7 @@ class Runner:
 
     def _run(self) -> None:
         recover_at = 0.0
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             self._wake.clear()
             try:
                 if time.monotonic() >= recover_at:
@@ -142,6 +154,8 @@ class Runner:
         """
         room = self._room()
         waiting = sum(len(groups) for groups in self._waiting.values())
+        if len(self._recording) >= UNRECORDED_MAX:
+            return 0
         if room <= 0 or waiting >= self._config.waiting_max or self._startable() >= room:
             return 0
         full = max(self._config.waiting_per_domain_max, 2 * self._config.per_domain_max)
@@ -205,8 +219,10 @@ class Runner:
     def _attempt(self, group: _Group) -> None:
         first = group.entries[0]
         try:
-            outcomes = self._outcomes(group.entries)
-            for entry, outcome in zip(group.entries, outcomes, strict=True):
+            outcomes = list(zip(group.entries, self._outcomes(group.entries), strict=True))
+            for entry, outcome in outcomes:  # all of them before the first record, which may take its time
+                self._queue.note(entry, outcome)
+            for entry, outcome in outcomes:
                 self._record(entry, outcome)
         except ServerBusy:
             # Its servers are busy with other domains' mail: it comes after what waits already.
@@ -257,15 +273,23 @@ class Runner:
             outcome=word,
             reply=outcome.reply,
         )
-        for pause_s in (*RECORD_TRIES_S, None):
-            try:
-                self._queue.record(entry, outcome)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the outcome must not be lost to it
-                logs.event(logger, "record_error", level=logging.ERROR, entry=entry.id, exc_info=error)
-            else:
+        if not self._is_recorded(entry, outcome):
+            self._recording.start(gevent.Greenlet(self._record_later, entry, outcome))
+
+    def _record_later(self, entry: Entry, outcome: Outcome) -> None:
+        """Try until it is stored: not in the attempt's place, so that it holds up no other mail."""
+        for pause_s in chain(RECORD_PAUSES_S, repeat(RECORD_PAUSES_S[-1])):
+            is_last = self._stopping.wait(pause_s)
+            if self._is_recorded(entry, outcome) or is_last:
                 return
-            if pause_s is not None:
-                gevent.sleep(pause_s)
+
+    def _is_recorded(self, entry: Entry, outcome: Outcome) -> bool:
+        try:
+            self._queue.record(entry, outcome)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the outcome must not be lost to it
+            logs.event(logger, "record_error", level=logging.ERROR, entry=entry.id, exc_info=error)
+            return False
+        return True
 
 
 def _key(entry: Entry) -> _Key:

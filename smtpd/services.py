@@ -74,7 +74,7 @@ class Queue(Protocol):
     def claim(self, limit: int, lease_s: int, busy: Collection[str]) -> list[Entry]:
         """Take up to `limit` due entries; nobody else gets them for `lease_s` seconds.
 
-        busy: domains whose entries are left alone for now.
+        Never one that is known to be delivered. busy: domains whose entries are left alone for now.
         """
         ...
 
@@ -86,8 +86,15 @@ class Queue(Protocol):
         """Return the server that takes an entry, None for those of its domain. Raises TemporaryFailure."""
         ...
 
+    def note(self, entry: Entry, outcome: Outcome) -> None:
+        """Remember a delivery, so that `claim` does not bring it again while it is not recorded."""
+        ...
+
     def record(self, entry: Entry, outcome: Outcome) -> None:
-        """Store what became of an attempt, if the lease is still held; durable when it returns."""
+        """Store what became of an attempt, if the lease is still held; durable when it returns.
+
+        A delivery is stored whoever holds the lease.
+        """
         ...
 
     def recover(self) -> None:

@@ -31,8 +31,8 @@ _ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 
 def delivered(
     entry: Entry, reply: str, host: str, *, hostname: str, now: datetime, reports_itself: bool = False
-) -> None:
-    """Take an entry out that a server took responsibility for.
+) -> bool:
+    """Take an entry out that a server took responsibility for; False when the lease was lost meanwhile.
 
     reports_itself: the server was told what the sender wants to hear. When it was not, a sender who
     asked for news of success hears that the trail ends there (RFC 3461 5.2.2).
@@ -40,8 +40,10 @@ def delivered(
     report = None
     if not reports_itself:
         report = _report(entry, Action.RELAYED, STATUS_RELAYED, reply, host, hostname, now)
-    if _remove(entry, report):
+    is_ours = _remove(entry, report)
+    if is_ours:
         _log("relayed", entry, reply, host)
+    return is_ours
 
 
 def deferred(entry: Entry, reply: str, host: str, *, hostname: str, now: datetime, random: Random) -> None:

@@ -14,7 +14,7 @@ written (`Schedule.retry_max`, `LEASE_MAX`).
 
 import secrets
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,8 @@ class Entry:
     """One message for one remote recipient; `reverse_path` is "" for the null one.
 
     ret, envid, notify, orcpt, requires_tls: see `items.envelope`. next_hop: where an operator sent it,
-    "" for wherever its domain goes. uid: random, for what must not be mixed up after a restore.
+    "" for wherever its domain goes. uid: random, for what must not be mixed up after a restore. was_held:
+    claimed when somebody's lease on it had run out, who may have delivered it and not written that down.
     """
 
     id: int
@@ -65,6 +66,7 @@ class Entry:
     next_hop: str = ""
     uid: str = ""
     is_delay_told: bool = False
+    was_held: bool = field(default=False, compare=False)  # about the claim, not the entry
 
 
 _COLUMNS = (
@@ -139,33 +141,36 @@ def claim(
     domains that have as many attempts as they may; their entries stay for others and for later.
     """
     assert lease_s <= LEASE_MAX.total_seconds()
-    ids: list[int] = []
+    free: dict[int, bool] = {}
     for priority in Priority:
-        if len(ids) < limit:
+        if len(free) < limit:
             is_due = (Row.priority == priority) & (Row.next_attempt_at <= now)
-            ids += _free_ids(is_due, now, limit - len(ids), busy)
-    if len(ids) < limit:
+            free |= _free(is_due, now, limit - len(free), busy)
+    if len(free) < limit:
         is_impossible = Row.next_attempt_at > now + schedule.current().retry_max
-        ids += _free_ids(is_impossible, now, limit - len(ids), busy)
-    if not ids:
+        free |= _free(is_impossible, now, limit - len(free), busy)
+    if not free:
         return []
     until = now + timedelta(seconds=lease_s)
     lease = f"{holder}/{secrets.token_hex(8)}"
-    Row.update(lease=lease, leased_until=until).where(Row.id.in_(ids)).execute()
-    return sorted(where(Row.id.in_(ids)), key=lambda entry: ids.index(entry.id))
+    Row.update(lease=lease, leased_until=until).where(Row.id.in_(list(free))).execute()
+    claimed = {entry.id: entry for entry in where(Row.id.in_(list(free)))}
+    return [replace(claimed[number], was_held=was_held) for number, was_held in free.items()]
 
 
-def _free_ids(is_due: Any, now: datetime, limit: int, busy: Collection[str]) -> list[int]:
-    """Return due entries that nobody holds, the longest due first; they stay locked (PostgreSQL).
+def _free(is_due: Any, now: datetime, limit: int, busy: Collection[str]) -> dict[int, bool]:
+    """Return due entries that nobody holds, the longest due first, and whether a lease on them ran out.
 
-    The order is that of the index: what is due at the same moment comes by domain, and travels together.
+    They stay locked (PostgreSQL). The order is that of the index: what is due at the same moment comes by
+    domain, and travels together.
     """
     is_free = Row.leased_until.is_null() | (Row.leased_until <= now) | (Row.leased_until > now + LEASE_MAX)
     condition = (Row.state == "due") & is_due & is_free
     if busy:
         condition &= Row.domain.not_in(sorted(busy))
-    due = Row.select(Row.id).where(condition).order_by(Row.next_attempt_at, Row.domain, Row.id).limit(limit)
-    return [row[0] for row in db.skip_locked(due).tuples()]
+    found = Row.select(Row.id, Row.leased_until).where(condition)
+    due = found.order_by(Row.next_attempt_at, Row.domain, Row.id).limit(limit)
+    return {row[0]: row[1] is not None for row in db.skip_locked(due).tuples()}
 
 
 @db.transaction

@@ -18,6 +18,8 @@ def test_what_is_noted_is_found_among_others(tmp_path: Path) -> None:
     for number in range(5):
         log.note(noted(f"u{number}"), NOW + number * DAY)
     assert DeliveredLog(tmp_path).among({"u1", "u4", "other"}) == [noted("u1"), noted("u4")]
+    assert log.among({"u1", "u4"}, since=NOW + 2 * DAY) == [noted("u4")]
+    assert log.among({"u1", "u4"}, since=NOW + DAY) == [noted("u1"), noted("u4")]
     assert log.among(set()) == []
 
 

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import gevent
+import pytest
 from gevent.event import Event
 
 from appliance.errors import NotFound, TemporaryFailure
 from appliance.items.next_hop import NextHop
 from appliance.queue.entries import Entry
+from smtpd import runner as runner_module
 from smtpd.body import Body, body_in_memory
 from smtpd.outcome import Delivered, Outcome, Retry
 from smtpd.relay import RelayMessage
@@ -43,6 +45,8 @@ class MemoryQueue:
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
         self.due = list(entries)
         self.records: list[tuple[int, Outcome]] = []
+        self.notes: list[int] = []
+        self.stuck: set[int] = set()  # entries whose outcome cannot be stored
         self.trouble: dict[str, list[Exception]] = {}
         self.missing: set[bytes] = set()
         self.claims: list[int] = []
@@ -67,8 +71,13 @@ class MemoryQueue:
             raise NotFound("the message is gone")
         return body_in_memory(b"raw " + entry.digest)
 
+    def note(self, entry: Entry, outcome: Outcome) -> None:
+        self.notes.append(entry.id)
+
     def record(self, entry: Entry, outcome: Outcome) -> None:
         self._may_fail("record")
+        if entry.id in self.stuck:
+            raise TemporaryFailure("not this one")
         self.records.append((entry.id, outcome))
 
     def recover(self) -> None:
@@ -212,6 +221,50 @@ def test_trouble_with_the_queue_passes() -> None:
     with running(queue, MemoryRelay()):
         eventually(lambda: queue.records, 5)
     assert queue.records == [(1, Delivered("250 OK"))]
+
+
+def test_an_outcome_is_stored_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "RECORD_PAUSES_S", (0.01, 0.02))
+    queue = MemoryQueue([entry(1)])
+    queue.trouble = {"record": [TemporaryFailure("disk full")] * 20}
+    with running(queue, MemoryRelay()):
+        eventually(lambda: queue.records, 10)
+    assert queue.records == [(1, Delivered("250 OK"))]
+
+
+def test_one_that_cannot_be_stored_holds_up_no_other() -> None:
+    queue = MemoryQueue([entry(1), entry(2), entry(3)])
+    queue.stuck = {1}
+    with running(queue, MemoryRelay(), RunnerConfig(concurrency=1, per_domain_max=1)):
+        eventually(lambda: len(queue.records) == 2, 10)
+        assert [number for number, _ in queue.records] == [2, 3]
+        queue.stuck = set()
+    assert [number for number, _ in queue.records] == [2, 3, 1], "tried once more at the end"
+
+
+def test_with_too_many_that_cannot_be_stored_nothing_more_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "UNRECORDED_MAX", 2)
+    monkeypatch.setattr(runner_module, "RECORD_PAUSES_S", (0.05,))
+    queue, relay = MemoryQueue([entry(1), entry(2)]), MemoryRelay()
+    queue.stuck = {1, 2}
+    with running(queue, relay, RunnerConfig(poll_interval_s=0.05)):
+        eventually(lambda: len(relay.calls) == 2)
+        queue.due.append(entry(3))
+        gevent.sleep(0.3)
+        assert len(relay.calls) == 2
+        queue.stuck = set()
+        eventually(lambda: len(queue.records) == 3)
+
+
+def test_all_deliveries_are_noted_before_one_is_stored() -> None:
+    """Storing may take longer than the lease."""
+    queue = MemoryQueue([entry(n, digest=b"d" * 32) for n in (1, 2, 3)])
+    noted_at_record: list[list[int]] = []
+    record = queue.record
+    queue.record = lambda *args: (noted_at_record.append(list(queue.notes)), record(*args))[1]  # type: ignore[method-assign]
+    with running(queue, MemoryRelay()):
+        eventually(lambda: len(queue.records) == 3)
+    assert noted_at_record[0] == [1, 2, 3]
 
 
 def test_trouble_while_claiming_passes(monkeypatch: object) -> None:

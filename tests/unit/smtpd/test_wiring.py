@@ -1,6 +1,6 @@
 """The real accounts, delivery and queue behind the protocols of the edge."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ from appliance.accounts import accounts, login
 from appliance.accounts.login import WrongCredentials
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Item
+from appliance.delivery import settle
 from appliance.errors import TemporaryFailure
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
@@ -18,6 +19,7 @@ from appliance.items.folder import FolderType
 from appliance.mime.edit import ComposeError
 from appliance.queue import entries
 from appliance.queue.delivered_log import DeliveredLog
+from appliance.queue.entries import Entry
 from appliance.queue.holders import Holder
 from appliance.settings import Config, Passwords
 from appliance.store import blobs, folders
@@ -194,6 +196,107 @@ def test_the_queue_claims_loads_and_settles(mail: Mail, mia: Account, queue: Out
     again = queue.next_due()
     assert again is not None
     assert again > datetime.now(UTC) + timedelta(seconds=30)
+
+
+class Hand:
+    """A clock turned by hand."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return SYSTEM_CLOCK.monotonic()
+
+
+TAKEN = Delivered("250 OK", "mx.example.net")
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def runners(configured: Place, mail: Mail, mia: Account, hand: Hand) -> Iterator[list[OutgoingQueue]]:
+    """Two processes beside each other."""
+    holders = [Holder(configured.data_dir / "run") for _ in range(2)]
+    log = DeliveredLog(configured.data_dir)
+    yield [OutgoingQueue(hand, lambda: HOST, holder, log) for holder in holders]
+    for holder in holders:
+        holder.close()
+
+
+def delivered_unrecorded(mail: Mail, mia: Account, hand: Hand, queue: OutgoingQueue) -> Entry:
+    """Return an entry a server has taken; storing that took longer than its lease."""
+    mail.accept(envelope(mia, "a@example.net"), LETTER)
+    hand.moment = datetime.now(UTC)
+    (entry,) = queue.claim(10, LEASE_S, ())
+    queue.note(entry, TAKEN)
+    hand.moment += timedelta(seconds=LEASE_S + 1)
+    return entry
+
+
+@pytest.mark.parametrize("disk", ["fine", "full"])
+def test_what_was_delivered_and_not_recorded_is_not_claimed_again(
+    mail: Mail,
+    mia: Account,
+    hand: Hand,
+    runners: list[OutgoingQueue],
+    disk: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = runners[0]
+    if disk == "full":
+        monkeypatch.setattr(DeliveredLog, "note", refuse(OSError("no space left")))
+    entry = delivered_unrecorded(mail, mia, hand, queue)
+    mail.accept(envelope(mia, "b@example.net"), LETTER)
+    assert [each.forward_path for each in queue.claim(10, LEASE_S, ())] == ["b@example.net"]
+    queue.record(entry, TAKEN)  # late: the lease is another one
+    assert waiting() == [("b@example.net", 0)]
+    hand.moment += timedelta(seconds=LEASE_S + 1)
+    assert [each.forward_path for each in queue.claim(10, LEASE_S, ())] == ["b@example.net"]
+
+
+def test_nor_by_another_process_of_this_machine(
+    mail: Mail, mia: Account, hand: Hand, runners: list[OutgoingQueue]
+) -> None:
+    entry = delivered_unrecorded(mail, mia, hand, runners[0])
+    assert runners[1].claim(10, LEASE_S, ()) == []
+    assert waiting() == []
+    runners[0].record(entry, TAKEN)
+
+
+def test_one_that_cannot_be_taken_out_hinders_no_other(
+    mail: Mail, mia: Account, hand: Hand, runners: list[OutgoingQueue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered_unrecorded(mail, mia, hand, runners[0])
+    mail.accept(envelope(mia, "b@example.net"), LETTER)
+    with monkeypatch.context() as broken:
+        broken.setattr(settle, "known_delivered", refuse(TemporaryFailure("busy")))
+        assert [each.forward_path for each in runners[1].claim(10, LEASE_S, ())] == ["b@example.net"]
+    hand.moment += timedelta(seconds=LEASE_S + 1)
+    assert [each.forward_path for each in runners[1].claim(10, LEASE_S, ())] == ["b@example.net"]
+    assert waiting() == [("b@example.net", 0)]
+
+
+def test_what_was_held_and_not_delivered_is_claimed_again(
+    mail: Mail, mia: Account, hand: Hand, runners: list[OutgoingQueue]
+) -> None:
+    mail.accept(envelope(mia, "a@example.net"), LETTER)
+    hand.moment = datetime.now(UTC)
+    assert [each.was_held for each in runners[0].claim(10, LEASE_S, ())] == [False]
+    hand.moment += timedelta(seconds=LEASE_S + 1)
+    assert [each.was_held for each in runners[0].claim(10, LEASE_S, ())] == [True]
+
+
+def refuse(error: Exception) -> Callable[..., None]:
+    def refusing(*_: object, **__: object) -> None:
+        raise error
+
+    return refusing
 
 
 def test_the_queue_is_woken_by_new_mail(mail: Mail, mia: Account, queue: OutgoingQueue) -> None:
