@@ -70,10 +70,11 @@ class RunnerConfig:
 
 @dataclass
 class _Group:
-    """Entries that travel together."""
+    """Entries that travel together. message: theirs, read and signed, once an attempt has begun."""
 
     entries: list[Entry]
     claimed_at: float
+    message: RelayMessage | None = None
 
 
 class Runner:
@@ -219,7 +220,7 @@ class Runner:
     def _attempt(self, group: _Group) -> None:
         first = group.entries[0]
         try:
-            outcomes = list(zip(group.entries, self._outcomes(group.entries), strict=True))
+            outcomes = list(zip(group.entries, self._outcomes(group), strict=True))
             for entry, outcome in outcomes:  # all of them before the first record, which may take its time
                 self._queue.note(entry, outcome)
             for entry, outcome in outcomes:
@@ -234,20 +235,12 @@ class Runner:
                 del self._running[first.domain]
             self._wake.set()
 
-    def _outcomes(self, entries: list[Entry]) -> list[Outcome]:
+    def _outcomes(self, group: _Group) -> list[Outcome]:
+        entries = group.entries
         first = entries[0]
         try:
             with counters.RELAY_SECONDS.time():
-                message = RelayMessage(
-                    first.reverse_path,
-                    self._queue.load(first),
-                    any(entry.needs_smtputf8 for entry in entries),
-                    ret=first.ret,
-                    envid=first.envid,
-                    wishes={e.forward_path: RecipientWishes(e.notify, e.orcpt) for e in entries},
-                    requires_tls=first.requires_tls,
-                    next_hop=self._queue.next_hop(first),
-                )
+                group.message = message = group.message or self._message(entries)
                 paths = list(dict.fromkeys(entry.forward_path for entry in entries))
                 found = dict(zip(paths, self._relay.deliver(first.domain, paths, message), strict=True))
                 return [found[entry.forward_path] for entry in entries]
@@ -256,6 +249,19 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - the top of an attempt: unknown means temporary
             logs.event(logger, "attempt_error", level=logging.ERROR, domain=first.domain, exc_info=error)
             return [INTERNAL] * len(entries)
+
+    def _message(self, entries: Sequence[Entry]) -> RelayMessage:
+        first = entries[0]
+        return RelayMessage(
+            first.reverse_path,
+            self._queue.load(first),
+            any(entry.needs_smtputf8 for entry in entries),
+            ret=first.ret,
+            envid=first.envid,
+            wishes={e.forward_path: RecipientWishes(e.notify, e.orcpt) for e in entries},
+            requires_tls=first.requires_tls,
+            next_hop=self._queue.next_hop(first),
+        )
 
     def _record(self, entry: Entry, outcome: Outcome) -> None:
         """Store an outcome, again when that fails: a delivery not written down is a second delivery."""

@@ -14,6 +14,7 @@ from appliance.items.next_hop import NextHop
 from appliance.queue.entries import Entry
 from smtpd import runner as runner_module
 from smtpd.body import Body, body_in_memory
+from smtpd.connections import ServerBusy
 from smtpd.outcome import Delivered, Outcome, Retry
 from smtpd.relay import RelayMessage
 from smtpd.runner import Runner, RunnerConfig
@@ -50,6 +51,7 @@ class MemoryQueue:
         self.trouble: dict[str, list[Exception]] = {}
         self.missing: set[bytes] = set()
         self.claims: list[int] = []
+        self.loads: list[int] = []
         self.hint = Event()
 
     def _may_fail(self, method: str) -> None:
@@ -67,6 +69,7 @@ class MemoryQueue:
         return None
 
     def load(self, entry: Entry) -> Body:
+        self.loads.append(entry.id)
         if entry.digest in self.missing:
             raise NotFound("the message is gone")
         return body_in_memory(b"raw " + entry.digest)
@@ -197,6 +200,20 @@ def test_one_slow_domain_does_not_hold_up_the_others() -> None:
     queue, relay = MemoryQueue(entries), MemoryRelay(0.3)
     with running(queue, relay, RunnerConfig(concurrency=10, per_domain_max=2)):
         eventually(lambda: any(domain == "quick.example.net" for domain, _, _ in relay.calls), 1)
+
+
+def test_a_message_is_read_and_signed_once_however_often_its_server_is_busy() -> None:
+    class BusyRelay(MemoryRelay):
+        def deliver(self, domain: str, forward_paths: Sequence[str], message: RelayMessage) -> list[Outcome]:
+            if len(self.calls) < 5:
+                self.calls.append((domain, list(forward_paths), message))
+                raise ServerBusy("hub.example.net")
+            return super().deliver(domain, forward_paths, message)
+
+    queue, relay = MemoryQueue([entry(1)]), BusyRelay()
+    with running(queue, relay, RunnerConfig(busy_pause_s=0.01)):
+        eventually(lambda: queue.records)
+    assert (len(relay.calls), queue.loads) == (6, [1])
 
 
 def test_a_bug_in_an_attempt_is_a_retry() -> None:
