@@ -257,8 +257,8 @@ class _Result:
 def _nobody(said: Sequence[_Result], domain: str, envelope: ClientMessage) -> _Result:
     """Return what servers come to that took nothing: later, unless not one of them ever can."""
     nothing = _Result([Reply(451, "4.4.1", f"No server for {domain} has an address")])
-    last = said[-1] if said else nothing
-    decisive = next((each for each in reversed(said) if not each.is_final), last)
+    # What a server said itself says more than why another one was not called.
+    decisive = min(reversed(said), key=lambda each: (each.is_final, not each.host), default=nothing)
     return _Result(decisive.replies[:1] * len(envelope.forward_paths), decisive.host)
 
 

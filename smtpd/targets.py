@@ -46,6 +46,7 @@ class Targets:
                 yield _unknown(error)
                 continue
             if not addresses:
+                yield Reply(550, "5.4.4", f"{host.name}, a server for {domain}, has no address")
                 continue
             try:
                 security = self._securities.of(

@@ -185,6 +185,16 @@ def test_it_is_final_when_every_server_says_so(
     assert (first.messages, second.messages) == ([], [])
 
 
+def test_a_server_without_an_address_changes_nothing_about_its_siblings() -> None:
+    zones = TWO_HOSTS | {"two.example.net": {"TXT": ['"x"']}}
+    with FakeMx(extensions=["SIZE 10"]) as mx, relay(zones, mx.port) as one:
+        [outcome] = one.deliver("example.net", ["x@example.net"], LETTER)
+    assert isinstance(outcome, Failed)
+    assert (outcome.reply[:9], outcome.host) == ("552 5.3.4", "one.example.net")
+    with relay(zones, mx.port) as one:
+        assert isinstance(one.deliver("example.net", ["x@example.net"], LETTER)[0], Retry)
+
+
 @pytest.mark.parametrize("other", ["down", "unknown"])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_it_is_not_final_while_a_server_could_not_be_asked(other: str, is_first: bool) -> None:
@@ -215,7 +225,17 @@ def test_a_server_that_refuses_the_size_when_it_hears_it_has_a_sibling() -> None
     [
         ({}, Failed("550 5.1.2 The domain example.net does not exist")),
         ({"example.net": {"MX": ["0 ."]}}, Failed("556 5.1.10 The domain example.net accepts no mail")),
-        ({"example.net": {"TXT": ['"x"']}}, Retry("451 4.4.1 No server for example.net has an address")),
+        (
+            {"example.net": {"TXT": ['"x"']}},
+            Failed("550 5.4.4 example.net, a server for example.net, has no address"),
+        ),
+        (
+            {
+                "example.net": {"MX": ["1 a.example.net.", "2 b.example.net."]},
+                "a.example.net": {"TXT": ['"x"']},
+            },
+            Failed("550 5.4.4 b.example.net, a server for example.net, has no address"),
+        ),
     ],
 )
 def test_facts_of_dns(zones: Zones, expected: Outcome) -> None:
@@ -225,7 +245,11 @@ def test_facts_of_dns(zones: Zones, expected: Outcome) -> None:
 
 @pytest.mark.parametrize(
     "zones",
-    [{"example.net": SERVFAIL}, {"example.net": {"MX": ["1 a.example.net."]}, "a.example.net": SERVFAIL}],
+    [
+        {"example.net": SERVFAIL},
+        {"example.net": {"MX": ["1 a.example.net."]}, "a.example.net": SERVFAIL},
+        {"example.net": {"MX": ["1 a.example.net.", "2 b.example.net."]}, "a.example.net": SERVFAIL},
+    ],
 )
 def test_dns_trouble_is_temporary(zones: Zones) -> None:
     with relay(zones, 1) as one:
