@@ -45,6 +45,7 @@ MESSAGE_IDS_MAX = 200
 """Ids kept of one References field: the first (the thread's root) and the last ones."""
 
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
+_NAME = re.compile(rb"[!-9;-~]{1,997}")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("(?:[^"\\]|\\.)*+"?|[^;]*+)', re.S)
 _QUOTED_PAIR = re.compile(r'\\(["\\])')
@@ -141,6 +142,8 @@ def header_block(
         if raw[position] == 0x0A or raw.startswith(b"\r\n", position, end):
             return Block(tuple(fields), raw.index(b"\n", position) + 1, tuple(defects))
         line_end = raw.find(b"\n", position, limit) + 1
+        if not line_end and limit < end and _NAME.fullmatch(raw, position, limit):
+            break  # a field that the limit cuts off before its colon
         if not line_end or not _is_noise(raw, position, line_end, limit, is_first=position == start):
             defects.append("no-blank-line")
             return Block(tuple(fields), position, tuple(defects))

@@ -46,6 +46,14 @@ def test_a_long_block_is_capped_and_its_body_still_found() -> None:
     assert block.defects == ("headers-too-long",)
 
 
+@pytest.mark.parametrize("block_max", range(100, 116))
+def test_a_long_block_is_one_wherever_it_is_cut(block_max: int) -> None:
+    raw = b"X-Name: y\r\n" * 1_000 + b"\r\nbody"
+    block = header_block(raw, 0, len(raw), block_max=block_max)
+    assert raw[block.body_start :] == b"body"
+    assert block.defects == ("headers-too-long",)
+
+
 def test_a_long_field_is_capped() -> None:
     raw = b"X: " + b"y" * 100 + b"\r\n\r\n"
     block = header_block(raw, 0, len(raw), field_max=10)
