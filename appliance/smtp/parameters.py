@@ -18,6 +18,7 @@ ENVID_OCTETS_MAX = 100  # RFC 3461 4.4
 ORCPT_OCTETS_MAX = 500  # RFC 3461 4.2
 _ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]{1,64}")
 _NOTIFY = ("SUCCESS", "FAILURE", "DELAY")
+_PRINTABLE_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+(?:[2-6][0-9A-F]|7[0-9A-E]))+")  # RFC 3461 4.4
 _XTEXT = re.compile(r"<>|(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 
 
@@ -146,7 +147,7 @@ def _envid(parsed: MailFrom) -> str:
     if "ENVID" not in parsed.params:
         return ""
     envid = parsed.params["ENVID"] or ""
-    if not _is_xtext(envid) or len(envid) > ENVID_OCTETS_MAX:
+    if not _PRINTABLE_XTEXT.fullmatch(envid) or len(envid) > ENVID_OCTETS_MAX:
         raise Refused(Reply(501, "5.5.4", "Bad ENVID parameter"), "parameter")
     return envid
 
