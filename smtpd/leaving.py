@@ -107,6 +107,7 @@ def relay_config(config: Config, hostname: str) -> RelayConfig:
         port=relay.port,
         deadlines=RelayDeadlines(
             connect_s=relay.connect_timeout_s,
+            greeting_s=min(RelayDeadlines.greeting_s, relay.command_timeout_s),
             command_s=relay.command_timeout_s,
             final_s=relay.data_timeout_s,
             attempt_s=config.queue.attempt_s,
