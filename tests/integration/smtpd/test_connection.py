@@ -12,10 +12,11 @@ from appliance import metrics
 from appliance.errors import PermanentFailure, QuotaExceeded, TemporaryFailure, TooLarge
 from appliance.net.tls import Certificate
 from smtpd.port import Deadlines
-from tests.integration.smtpd.world import RECEPTION, SUBMISSION, SUBMISSIONS, Edge, SocketWire, edge
+from tests.integration.smtpd.test_hostile import ready
+from tests.integration.smtpd.world import PORTS, RECEPTION, SUBMISSION, SUBMISSIONS, Edge, SocketWire, edge
 
 QUICK = Deadlines(command_s=0.4, data_s=0.4, message_s=1.2, write_s=0.5, handshake_s=0.4)
-ENVELOPE = b"MAIL FROM:<a@client.example>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n"
+ENVELOPE = b"MAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n"
 
 
 def greeted(server: Edge) -> SocketWire:
@@ -26,7 +27,8 @@ def greeted(server: Edge) -> SocketWire:
 
 
 def in_data(server: Edge) -> SocketWire:
-    wire = greeted(server)
+    """Begin a message, as whoever this port takes one from."""
+    wire = ready(server.connect(), server.listener.port.name)
     wire.write(ENVELOPE)
     assert [wire.read_reply()[:3] for _ in range(3)] == [b"250", b"250", b"354"]
     return wire
@@ -61,8 +63,8 @@ def test_a_message_arrives_with_its_trace(certificate: Certificate) -> None:
     assert head.startswith(
         b"Received: from client.example ([127.0.0.1])\r\n\tby mx.example.test with ESMTP\r\n\tid "
     )
-    assert b"\r\n\tfor <alice@example.test>;\r\n\t" in head
-    assert (envelope.reverse_path, envelope.forward_paths) == ("a@client.example", ("alice@example.test",))
+    assert b"\r\n\tfor <bob@example.test>;\r\n\t" in head
+    assert (envelope.reverse_path, envelope.forward_paths) == ("alice@example.test", ("bob@example.test",))
     assert (envelope.helo, envelope.client_ip, envelope.account_id) == ("client.example", "127.0.0.1", None)
 
 
@@ -133,17 +135,19 @@ def test_a_handshake_that_never_comes(certificate: Certificate) -> None:
         assert time.monotonic() - began < 3
 
 
-def test_silence_gets_421(certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate, deadlines=QUICK) as server:
-        before = disconnects("timeout")
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_silence_gets_421(profile: str, certificate: Certificate) -> None:
+    with edge(PORTS[profile], certificate, deadlines=QUICK) as server:
+        before = disconnects("timeout", profile)
         wire = greeted(server)
         assert wire.read_reply() == b"421 4.4.2 Timeout, closing the connection\r\n"
         assert ended(wire)
-        eventually(lambda: disconnects("timeout") == before + 1)
+        eventually(lambda: disconnects("timeout", profile) == before + 1)
 
 
-def test_a_command_octet_by_octet_has_one_deadline(certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate, deadlines=QUICK) as server:
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_a_command_octet_by_octet_has_one_deadline(profile: str, certificate: Certificate) -> None:
+    with edge(PORTS[profile], certificate, deadlines=QUICK) as server:
         wire = greeted(server)
         began = time.monotonic()
         for _ in range(5):
@@ -153,8 +157,9 @@ def test_a_command_octet_by_octet_has_one_deadline(certificate: Certificate) -> 
         assert time.monotonic() - began < 2
 
 
-def test_silence_in_data(certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate, deadlines=QUICK) as server:
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_silence_in_data(profile: str, certificate: Certificate) -> None:
+    with edge(PORTS[profile], certificate, deadlines=QUICK) as server:
         wire = in_data(server)
         wire.write(b"Subject: half\r\n")
         assert wire.read_reply().startswith(b"421 4.4.2")
@@ -163,8 +168,9 @@ def test_silence_in_data(certificate: Certificate) -> None:
         eventually(lambda: server.budget.bytes_used == 0)
 
 
-def test_a_message_that_never_ends(certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate, deadlines=QUICK) as server:
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_a_message_that_never_ends(profile: str, certificate: Certificate) -> None:
+    with edge(PORTS[profile], certificate, deadlines=QUICK) as server:
         wire = in_data(server)
         began = time.monotonic()
         wire.sock.settimeout(0.01)
@@ -180,16 +186,17 @@ def test_a_message_that_never_ends(certificate: Certificate) -> None:
         assert 1.0 < time.monotonic() - began < 3
 
 
-def test_a_message_that_drips(certificate: Certificate) -> None:
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_a_message_that_drips(profile: str, certificate: Certificate) -> None:
     slow = replace(QUICK, data_s=5, message_s=60, rate_bytes_per_s_min=1000, rate_grace_s=0.3)
-    with edge(RECEPTION, certificate, deadlines=slow) as server:
-        before = disconnects("too_slow")
+    with edge(PORTS[profile], certificate, deadlines=slow) as server:
+        before = disconnects("too_slow", profile)
         wire = in_data(server)
         for _ in range(6):
             wire.write(b"x")
             gevent.sleep(0.1)
         assert wire.read_reply() == b"421 4.4.2 Message comes too slowly, closing the connection\r\n"
-        eventually(lambda: disconnects("too_slow") == before + 1)
+        eventually(lambda: disconnects("too_slow", profile) == before + 1)
 
 
 def test_a_client_that_reads_nothing(certificate: Certificate) -> None:
@@ -205,20 +212,24 @@ def test_a_client_that_reads_nothing(certificate: Certificate) -> None:
         sock.close()
 
 
-def test_a_client_that_vanishes_in_data(certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate) as server:
-        before = disconnects("lost")
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_a_client_that_vanishes_in_data(profile: str, certificate: Certificate) -> None:
+    with edge(PORTS[profile], certificate) as server:
+        before = disconnects("lost", profile)
         wire = in_data(server)
         wire.write(b"Subject: half\r\n")
         wire.close()
-        eventually(lambda: disconnects("lost") == before + 1)
+        eventually(lambda: disconnects("lost", profile) == before + 1)
         assert server.services.accepted == []
         assert server.budget.bytes_used == 0
         assert server.listener.connection_count == 0
 
 
-def test_the_reply_to_smuggling_can_be_read_while_more_is_coming(certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate) as server:
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_the_reply_to_smuggling_can_be_read_while_more_is_coming(
+    profile: str, certificate: Certificate
+) -> None:
+    with edge(PORTS[profile], certificate) as server:
         wire = in_data(server)
         wire.write(b"body\n.\n" + b"x" * 500_000)
         assert wire.read_reply().startswith(b"521 5.6.0")

@@ -19,6 +19,7 @@ from tests.integration.smtpd.world import PORTS, RECEPTION, SUBMISSION, SUBMISSI
 from tests.unit.smtp.test_data import SEQUENCES
 
 TRANSACTION = b"MAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\n"
+NAMES_OF_CLIENTS = ["a\tb", "[192.0.2.1]", "x" * 200, "-", "under_score.example", "a,b;c"]
 
 
 def begun(wire: SocketWire, profile: str = "reception") -> SocketWire:
@@ -90,7 +91,7 @@ def test_the_ports_for_users_take_nothing_from_strangers(port: Any, certificate:
         assert server.services.accepted == []
 
 
-@pytest.mark.parametrize("helo", ["a\tb", "[192.0.2.1]", "x" * 200, "-", "under_score.example", "a,b;c"])
+@pytest.mark.parametrize("helo", NAMES_OF_CLIENTS)
 def test_a_name_of_the_client_makes_no_field(helo: str, certificate: Certificate) -> None:
     with edge(RECEPTION, certificate, screening=everybody({})) as server:
         wire = server.connect()
@@ -145,12 +146,15 @@ def test_a_bomb_is_a_message_like_any_other(name: str, certificate: Certificate)
         wire.close()
 
 
+@pytest.mark.parametrize("profile", sorted(PORTS))
 @pytest.mark.parametrize(
     "octets", [b"BDAT 100\r\nonly this", b"DATA\r\nonly this", b"DATA\r\nx\r\n.", b"BDAT 3\r\nx\r\n", b"DAT"]
 )
-def test_a_line_closed_on_one_side_ends_the_message(octets: bytes, certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate) as server:
-        wire = begun(server.connect())
+def test_a_line_closed_on_one_side_ends_the_message(
+    octets: bytes, profile: str, certificate: Certificate
+) -> None:
+    with edge(PORTS[profile], certificate) as server:
+        wire = begun(server.connect(), profile)
         wire.write(octets)
         wire.half_close()
         while wire.read_line():
@@ -160,9 +164,10 @@ def test_a_line_closed_on_one_side_ends_the_message(octets: bytes, certificate: 
         assert server.budget.bytes_used == 0
 
 
-def test_what_was_said_before_the_line_was_closed_is_answered(certificate: Certificate) -> None:
-    with edge(RECEPTION, certificate) as server:
-        wire = begun(server.connect())
+@pytest.mark.parametrize("profile", sorted(PORTS))
+def test_what_was_said_before_the_line_was_closed_is_answered(profile: str, certificate: Certificate) -> None:
+    with edge(PORTS[profile], certificate) as server:
+        wire = begun(server.connect(), profile)
         wire.write(b"BDAT 12 LAST\r\nSubject: x\r\nQUIT\r\n")
         wire.half_close()
         assert wire.read_reply().startswith(b"250")
@@ -171,9 +176,10 @@ def test_what_was_said_before_the_line_was_closed_is_answered(certificate: Certi
         assert len(server.services.accepted) == 1
 
 
+@pytest.mark.parametrize("profile", sorted(PORTS))
 @pytest.mark.parametrize("command", ["DATA", "BDAT"])
 def test_a_full_disk_is_for_later_and_is_over_when_it_is_over(
-    command: str, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+    command: str, profile: str, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_args: object, **_options: object) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -181,8 +187,8 @@ def test_a_full_disk_is_for_later_and_is_over_when_it_is_over(
     raw = b"x" * 70 + b"\r\n"
     raw *= spool.MEMORY_BYTES_MAX // len(raw) + 10
     wire_form = b"DATA\r\n" + raw + b".\r\n" if command == "DATA" else b"BDAT %d LAST\r\n" % len(raw) + raw
-    with edge(RECEPTION, certificate) as server:
-        wire = begun(server.connect())
+    with edge(PORTS[profile], certificate) as server:
+        wire = begun(server.connect(), profile)
         with monkeypatch.context() as patched:
             patched.setattr(tempfile, "TemporaryFile", full)
             wire.write(wire_form)

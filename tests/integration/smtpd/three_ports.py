@@ -29,6 +29,7 @@ listen = ["127.0.0.1:0", "[::1]:0"]
 unchecked_networks = []
 errors_max = 1000
 connections_per_minute_max = 100000
+messages_per_minute_max = 100000
 [submission]
 listen = ["127.0.0.1:0", "[::1]:0"]
 listen_tls = ["127.0.0.1:0", "[::1]:0"]

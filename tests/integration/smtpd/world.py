@@ -1,6 +1,7 @@
 """The SMTP edge on loopback with services in memory: what the dialogs and the tests around it talk to."""
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,8 +174,8 @@ class SocketWire:
         while b"\n" not in self._buffer:
             try:
                 data = self.sock.recv(65_536)
-            except ConnectionResetError:
-                data = b""
+            except (ConnectionResetError, ssl.SSLError):
+                data = b""  # an alert is an end, too
             if not data:
                 break
             self._buffer += data
@@ -197,7 +198,8 @@ class SocketWire:
         self.sock = trusting_anyone().wrap_socket(self.sock)
 
     def half_close(self) -> None:
-        self.sock.shutdown(socket.SHUT_WR)
+        """Say no more and go on listening; under TLS without a word of farewell."""
+        socket.socket.shutdown(self.sock, socket.SHUT_WR)
 
     def close(self) -> None:
         self.sock.close()
