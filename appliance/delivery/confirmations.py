@@ -1,8 +1,9 @@
 """What a sender asked to hear of recipients here: that mail arrived, or nothing of its failure.
 
+What was asked of a forward path holds for whoever answers for it (`recipients`), however it was spelled.
 Recipients elsewhere are the queue's (`settle`); this is for those who get their copy at once.
 
-Source: RFC 3461 4.1 (NOTIFY), 5.2.2 and 5.2.3 (reports by the delivering server).
+Source: RFC 3461 4.1 (NOTIFY), 5.2.2 and 5.2.3 (reports by the delivering server), 5.2.7.1 (lists).
 """
 
 from collections.abc import Iterable
@@ -11,15 +12,14 @@ from dataclasses import replace
 from appliance.delivery import reports
 from appliance.delivery.dsn import Action, ReportedRecipient
 from appliance.delivery.recipients import Copies
-from appliance.delivery.routing import RouteKind, route
-from appliance.items.envelope import RecipientWishes, Wishes
+from appliance.items.envelope import Wishes
 
 ARRIVED = "2.1.5"  # RFC 3463: destination address valid
 
 
 def of_failures(wishes: Wishes, failed: Iterable[ReportedRecipient]) -> list[ReportedRecipient]:
     """Return those failures the sender wants to hear of, with the recipient as it was first named."""
-    found = [(each, _wish(wishes, each.address)) for each in failed]
+    found = [(each, wishes.of(each.named)) for each in failed]
     return [
         replace(each, orcpt=wish.orcpt or each.orcpt)
         for each, wish in found
@@ -28,29 +28,19 @@ def of_failures(wishes: Wishes, failed: Iterable[ReportedRecipient]) -> list[Rep
 
 
 def of_arrivals(wishes: Wishes, copies: Copies) -> list[ReportedRecipient]:
-    """Return the recipients here whose arrival the sender wants to hear of. Needs `db.connection()`.
+    """Return the recipients here whose arrival the sender wants to hear of.
 
-    A list's members are nobody the sender has named: of them it hears nothing.
+    A group is where it has arrived: its members are nobody the sender has named.
     """
-    here = {copy.account.id for copy in copies.local}
-    found = []
-    for path, wish in wishes.recipients.items():
-        if not wish.notify or not reports.wants(wish.notify, Action.DELIVERED):
-            continue
-        target = route(path)
-        if target.kind is RouteKind.LOCAL and target.account is not None and target.account.id in here:
-            found.append(ReportedRecipient(target.address, ARRIVED, "", orcpt=wish.orcpt))
-    return found
+    names = [name for copy in copies.local for name in copy.named] + copies.opened
+    found = [(name, wishes.of(name)) for name in dict.fromkeys(names)]
+    return [
+        ReportedRecipient(name, ARRIVED, "", orcpt=wish.orcpt, named=name)
+        for name, wish in found
+        if reports.wants(wish.notify, Action.DELIVERED)
+    ]
 
 
 def are_wanted(wishes: Wishes) -> bool:
     """Say whether any arrival is to be confirmed."""
     return any(reports.wants(wish.notify, Action.DELIVERED) for wish in wishes.recipients.values())
-
-
-def _wish(wishes: Wishes, address: str) -> RecipientWishes:
-    if not wishes.recipients:
-        return RecipientWishes()
-    wanted = address.casefold()
-    same = (wish for path, wish in wishes.recipients.items() if path.casefold() == wanted)
-    return next(same, RecipientWishes())

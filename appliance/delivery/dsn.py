@@ -31,7 +31,8 @@ class Action(StrEnum):
 class ReportedRecipient:
     """One address: RFC 3463 status such as "5.1.1", and the words of who said so ("" for nobody).
 
-    orcpt: the ORCPT parameter as it came. will_retry_until: for a delay.
+    orcpt: the ORCPT parameter as it came. will_retry_until: for a delay. named: the forward path by which the
+    sender came to it, "" when nobody knows; it is not shown.
     """
 
     address: str
@@ -40,6 +41,7 @@ class ReportedRecipient:
     remote_host: str = ""
     orcpt: str = ""
     will_retry_until: datetime | None = None
+    named: str = ""
 
 
 @dataclass(frozen=True, slots=True)

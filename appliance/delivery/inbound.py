@@ -11,7 +11,7 @@ import logging
 from datetime import datetime
 
 from appliance import db, logs
-from appliance.delivery import arrival, blind, placing, posting, recipients, report_mail, reports
+from appliance.delivery import arrival, blind, placing, recipients, report_mail, reports
 from appliance.delivery.placing import NotAllTookIt, Prints
 from appliance.delivery.posting import Sender
 from appliance.delivery.recipients import Copies, Letter
@@ -49,7 +49,7 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
         envelope.is_disowned,
     )
     with db.connection():
-        copies = recipients.copies_of(letter, posting.judge_all(envelope.forward_paths, letter.sender))
+        copies = recipients.copies_of(letter, envelope.forward_paths)
         blind_to = blind.receivers(raw, envelope.forward_paths)
     made = placing.prints(
         copies,

@@ -6,7 +6,7 @@ because folders and accounts may be gone by now. A rule whose folder is gone fil
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appliance import db, logs
@@ -124,11 +124,19 @@ def without(copies: Copies, error: NotAllTookIt) -> list[ReportedRecipient]:
     lost = [copy for copy in copies.local if copy.account.id in error.refused]
     copies.local = [copy for copy in copies.local if copy.account.id not in error.refused]
     for copy in lost:
-        if not copy.is_reported:
+        if not copy.is_reported and not copy.named:
             reason = type(error.refused[copy.account.id]).__name__
             event = "copy_not_taken"
             logs.event(log, event, level=logging.WARNING, account=copy.account.id, reason=reason)
-    return reports.refusals_of_accounts((copy.account for copy in lost if copy.is_reported), error.refused)
+    return [refusal for copy in lost for refusal in _refusals(copy, error.refused[copy.account.id])]
+
+
+def _refusals(copy: LocalCopy, reason: QuotaExceeded | NotFound) -> list[ReportedRecipient]:
+    """Return what is reported of a copy that was not taken: under the names it answers for, or its own."""
+    why = reports.refusal_of_account(copy.account, reason)
+    if copy.named:
+        return [replace(why, address=name, named=name) for name in copy.named]
+    return [replace(why, named=copy.behind)] if copy.is_reported else []
 
 
 def _of(copies: Iterable[LocalCopy], edition: Edition) -> list[LocalCopy]:

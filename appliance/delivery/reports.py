@@ -9,7 +9,7 @@ the two are never apart.
 Source: RFC 5321 6.1 (reports, the null reverse-path), RFC 3464.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -121,14 +121,8 @@ def refusal_of_route(target: Route) -> ReportedRecipient:
     return ReportedRecipient(target.address, "5.1.1", "There is no such mailbox here.")
 
 
-def refusals_of_accounts(
-    accounts: Iterable[Account], refused: Mapping[int, ApplianceError]
-) -> list[ReportedRecipient]:
-    """Return why accounts did not take a message, by what `messages.file_for_all` said of them."""
-    return [
-        ReportedRecipient(account.address, "5.2.2", "The mailbox is full.")
-        if isinstance(refused[account.id], QuotaExceeded)
-        else ReportedRecipient(account.address, "5.1.1", "There is no such mailbox here.")
-        for account in accounts
-        if account.id in refused
-    ]
+def refusal_of_account(account: Account, reason: ApplianceError) -> ReportedRecipient:
+    """Return why an account did not take a message, by what `messages.file_for_all` said of it."""
+    if isinstance(reason, QuotaExceeded):
+        return ReportedRecipient(account.address, "5.2.2", "The mailbox is full.")
+    return ReportedRecipient(account.address, "5.1.1", "There is no such mailbox here.")

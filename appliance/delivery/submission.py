@@ -124,9 +124,7 @@ def submit(
     sender = Sender(account.address, account)
     paths = prepared.recipients if recipients is None else recipients
     with db.connection():
-        copies = copies_of(
-            Letter(sender, prepared.raw, message.columns.has_attachments), posting.judge_all(paths, sender)
-        )
+        copies = copies_of(Letter(sender, prepared.raw, message.columns.has_attachments), paths)
         blind_to = blind.receivers(prepared.raw, paths)
     bcc = ", ".join(prepared.bcc) if save_in_sent else None
     letter = _Letter(account, message, prepared.raw, bcc, len(paths), now, request, also)
@@ -198,8 +196,7 @@ def _confirmation(
     """Return the report that mail has arrived here, for a sender who wants one."""
     if not confirmations.are_wanted(made.wishes):
         return None
-    with db.connection():
-        arrived = confirmations.of_arrivals(made.wishes, copies)
+    arrived = confirmations.of_arrivals(made.wishes, copies)
     return reports.prepare(
         original,
         letter.account.address,
