@@ -156,8 +156,11 @@ class Conversation:
         refusal = None if self._visitor is None else self._visitor.recipient()
         if refusal is not None:
             return refusal
-        reverse_path = str(self._mail.reverse_path or "") if self._mail is not None else ""
-        verdict = self._stores.services.recipient(forward_path, reverse_path, self._account)
+        mail = self._mail
+        reverse_path, size = (
+            ("", 0) if mail is None else (str(mail.reverse_path or ""), mail.size_declared or 0)
+        )
+        verdict = self._stores.services.recipient(forward_path, reverse_path, self._account, size)
         is_submission = self._port.session.kind is SessionKind.SUBMISSION
         if verdict is RecipientVerdict.REMOTE and is_submission and self._account is not None:
             verdict = RecipientVerdict.LOCAL  # as good as: we take it on
@@ -190,7 +193,8 @@ class Conversation:
     def _is_ours(self) -> bool:
         """Say whether the sender gives one of our users' addresses."""
         sender = self._mail.reverse_path if self._mail is not None else None
-        return sender is not None and self._stores.services.recipient(str(sender)) is RecipientVerdict.LOCAL
+        ours = (RecipientVerdict.LOCAL, RecipientVerdict.FULL)
+        return sender is not None and self._stores.services.recipient(str(sender)) in ours
 
     def _on_auth(self, event: Auth) -> Event | Reply:
         credentials = event.credentials
@@ -265,7 +269,12 @@ class Conversation:
             if verdict.reply is not None:
                 logs.event(logger, "message_refused", reply=verdict.reply, error="screening")
                 return verdict.reply, "refused" if verdict.reply.is_permanent else "temporary"
-            envelope = replace(envelope, is_junk=verdict.is_junk, is_disowned=verdict.is_disowned)
+            envelope = replace(
+                envelope,
+                is_junk=verdict.is_junk,
+                is_disowned=verdict.is_disowned,
+                is_sender_doubtful=verdict.is_sender_doubtful,
+            )
             fields, raw = verdict.fields, verdict.raw
             del verdict
         received = trace.received_field(envelope, self._port.session.hostname, trace_id)

@@ -29,6 +29,12 @@ class Findings:
     is_saved_by_arc: bool = False
     opinion: Opinion | None = None
 
+    @property
+    def is_sender_doubtful(self) -> bool:
+        """Say whether the reverse-path may be somebody else's. A signature vouches for From only."""
+        is_disowned = self.dmarc.result == "fail" and not self.is_saved_by_arc
+        return is_disowned or self.spf.result in ("fail", "softfail")
+
     def methods(self, client_ip: str) -> list[results.Method]:
         """Return them as they are written down for readers. Source: RFC 8601 2.7, RFC 8617 10.1."""
         identity = {f"smtp.{self.spf.scope}": self.spf.domain}

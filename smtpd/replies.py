@@ -43,6 +43,7 @@ FOR_LOGIN_ERROR: dict[type[Exception], Reply] = {
 }
 FOR_VERDICT: dict[RecipientVerdict, Reply] = {
     RecipientVerdict.REMOTE: Reply(550, "5.7.1", "Relaying denied"),  # unless authenticated
+    RecipientVerdict.FULL: FOR_ERROR[QuotaExceeded],
     RecipientVerdict.UNKNOWN_USER: Reply(550, "5.1.1", "No such user here"),
     RecipientVerdict.NOT_ALLOWED: Reply(550, "5.7.1", "You may not write to this address"),
     RecipientVerdict.REJECTED: Reply(550, "5.2.1", "This mailbox takes no mail"),

@@ -66,6 +66,7 @@ class Verdict:
     """What becomes of a message: refused with a reply, or taken with fields in front, perhaps as junk.
 
     is_disowned: whoever it says it is from would not have it believed; it is junk for everybody.
+    is_sender_doubtful: no report must go to the reverse-path.
     """
 
     reply: Reply | None
@@ -73,6 +74,7 @@ class Verdict:
     raw: bytes
     is_junk: bool
     is_disowned: bool = False
+    is_sender_doubtful: bool = False
 
 
 class Filter(Protocol):
@@ -207,7 +209,8 @@ class Visitor:
         kept, forged = results.without_forged(raw, self._screening.hostname())
         if forged:
             logs.event(logger, "forged_results_removed", count=forged)
-        return Verdict(reply, self._fields(findings, signs), kept, is_junk, is_disowned)
+        is_doubtful = findings.is_sender_doubtful
+        return Verdict(reply, self._fields(findings, signs), kept, is_junk, is_disowned, is_doubtful)
 
     @property
     def greylists(self) -> bool:

@@ -22,6 +22,7 @@ class RecipientVerdict(Enum):
 
     LOCAL = "local"
     REMOTE = "remote"
+    FULL = "full"  # ours, but has no room for it now
     UNKNOWN_USER = "unknown_user"  # our domain, nobody of that name
     NOT_ALLOWED = "not_allowed"  # ours, but not for this sender
     REJECTED = "rejected"  # ours, but takes no mail now; or no address at all
@@ -32,11 +33,12 @@ class Services(Protocol):
     """Accounts and delivery."""
 
     def recipient(
-        self, forward_path: str, reverse_path: str = "", account: Account | None = None
+        self, forward_path: str, reverse_path: str = "", account: Account | None = None, size: int = 0
     ) -> RecipientVerdict:
         """Judge a recipient of mail from this sender, who is `account` when signed in; raises nothing.
 
-        `Postmaster` comes without a domain and is always ours.
+        `Postmaster` comes without a domain and is always ours. size: octets as declared, 0 when nothing was.
+        FULL is said to strangers only: a user's message goes to all others, and a report into the own Inbox.
         """
         ...
 

@@ -10,7 +10,7 @@ from appliance import db
 from appliance.accounts import accounts, login
 from appliance.accounts.tokens import Scope
 from appliance.clock import Clock
-from appliance.delivery import greylist, inbound, posting, submission
+from appliance.delivery import greylist, inbound, posting, room, submission
 from appliance.delivery.posting import Sender
 from appliance.delivery.routing import RouteKind
 from appliance.errors import Denied, TemporaryFailure, TooLarge
@@ -48,13 +48,16 @@ class Mail:
         self._greylist_delay_s = greylist_delay_s
 
     def recipient(
-        self, forward_path: str, reverse_path: str = "", account: Account | None = None
+        self, forward_path: str, reverse_path: str = "", account: Account | None = None, size: int = 0
     ) -> RecipientVerdict:
         """Judge a recipient of mail from this sender."""
         sender = Sender(reverse_path if account is None else account.address, account)
         try:
             with db.connection():
-                return _VERDICTS[posting.judge(forward_path, sender).kind]
+                route = posting.judge(forward_path, sender)
+                if account is None and room.is_lacking(route, size):
+                    return RecipientVerdict.FULL
+                return _VERDICTS[route.kind]
         except TooLarge:
             return RecipientVerdict.REJECTED
         except TemporaryFailure:

@@ -31,7 +31,8 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
 
     Reports of other servers are read and kept instead (`report_mail`).
     Durable when it returns. Every recipient was checked at RCPT; one that cannot take the message
-    after all (its mailbox is full, it was deleted meanwhile) is reported to the sender.
+    after all (its mailbox is full, it was deleted meanwhile) is reported to the sender, unless it is in
+    doubt who that is (`envelope.is_sender_doubtful`).
     Junk (`envelope.is_junk`) is filed apart; nothing is sent on, answered or reported because of it.
     Nothing is stored when it raises: QuotaExceeded (all mailboxes are full), PermanentFailure (no
     recipient could take it), TooLarge, TemporaryFailure.
@@ -83,8 +84,8 @@ def _file(copies: Copies, made: Prints, received_at: datetime, report: Report | 
 
 
 def _reported_to(envelope: Envelope) -> str:
-    """Return who hears of a failure: nobody of one with junk, whose sender is somebody else (backscatter)."""
-    return "" if envelope.is_junk else envelope.reverse_path
+    """Return who hears of a failure: nobody when the sender may be another, as with junk (backscatter)."""
+    return "" if envelope.is_junk or envelope.is_sender_doubtful else envelope.reverse_path
 
 
 def _log_delivered(prepared: Arrival, copies: Copies) -> str:

@@ -47,7 +47,7 @@ def without_reports(envelope: Envelope, raw: bytes) -> Envelope:
     Durable when it returns; the same report again changes nothing. Opens its own connection.
     """
     with db.connection():
-        kinds = {path: _kind(path) for path in envelope.forward_paths}
+        kinds = {path: kind(path) for path in envelope.forward_paths}
     if envelope.is_junk or not any(kinds.values()) or len(raw) > RAW_BYTES_MAX:
         return envelope
     done = {kind: _keep(kind, raw, envelope.received_at) for kind in set(kinds.values()) if kind}
@@ -55,8 +55,11 @@ def without_reports(envelope: Envelope, raw: bytes) -> Envelope:
     return replace(envelope, forward_paths=left)
 
 
-def _kind(forward_path: str) -> str:
-    """Return which of our report addresses this is, "" for any other and for one that somebody has."""
+def kind(forward_path: str) -> str:
+    """Return which of our report addresses this is, "" for any other and for one that somebody has.
+
+    Needs `db.connection()`.
+    """
     try:
         address = addresses.normalise(forward_path)
     except InvalidInput:

@@ -46,7 +46,8 @@ class Envelope:
     "8BITMIME". protocol: the `with` keyword of the Received field (RFC 3848), such as "ESMTPS".
     account_id: the authenticated submitter, None on reception. is_junk: the checks on reception say that it
     belongs into the junk folders. is_disowned: because whoever it says it is from would not have it believed;
-    no wish of a recipient changes that.
+    no wish of a recipient changes that. is_sender_doubtful: they say that the reverse-path may be somebody
+    else's, so that no report must go there.
     """
 
     reverse_path: str
@@ -64,3 +65,4 @@ class Envelope:
     wishes: Wishes = field(default_factory=Wishes)
     is_junk: bool = False
     is_disowned: bool = False
+    is_sender_doubtful: bool = False

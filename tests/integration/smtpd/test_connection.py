@@ -302,6 +302,18 @@ def test_a_recipient_that_cannot_be_checked_now(certificate: Certificate) -> Non
         assert wire.ask("RCPT TO:<away@example.test>").startswith(b"451 4.3.0")
 
 
+def test_a_full_mailbox_is_said_before_the_message(certificate: Certificate) -> None:
+    with edge(RECEPTION, certificate) as server:
+        wire = greeted(server)
+        wire.ask("MAIL FROM:<a@client.example>")
+        assert wire.ask("RCPT TO:<full@example.test>").startswith(b"452 4.2.2 ")
+        assert wire.ask("RCPT TO:<small@example.test>").startswith(b"250")
+        assert wire.ask("RCPT TO:<alice@example.test>").startswith(b"250")
+        wire.ask("RSET")
+        wire.ask("MAIL FROM:<a@client.example> SIZE=1001")
+        assert wire.ask("RCPT TO:<small@example.test>").startswith(b"452 4.2.2 ")
+
+
 @pytest.mark.parametrize("sender", ["busy", "broken"])
 def test_a_sender_that_cannot_be_checked_now(sender: str, certificate: Certificate) -> None:
     with edge(SUBMISSIONS, certificate) as server:

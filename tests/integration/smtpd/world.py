@@ -59,12 +59,16 @@ class MemoryServices:
     accept_takes_s: float = 0.0
 
     def recipient(
-        self, forward_path: str, reverse_path: str = "", account: Account | None = None
+        self, forward_path: str, reverse_path: str = "", account: Account | None = None, size: int = 0
     ) -> RecipientVerdict:
         address = forward_path.lower()
         domain = address.rpartition("@")[2]
         if address == "postmaster" or address in (*USERS, f"postmaster@{DOMAIN}"):
             return RecipientVerdict.LOCAL
+        if address == f"full@{DOMAIN}":
+            return RecipientVerdict.FULL
+        if address == f"small@{DOMAIN}":
+            return RecipientVerdict.FULL if size > 1_000 else RecipientVerdict.LOCAL
         if address == f"away@{DOMAIN}":
             return RecipientVerdict.UNAVAILABLE
         return RecipientVerdict.UNKNOWN_USER if domain == DOMAIN else RecipientVerdict.REMOTE

@@ -1,6 +1,7 @@
 """What an accepted message becomes: one item for each local recipient, and a report for the rest."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -95,6 +96,13 @@ def test_several_who_cannot_take_it_are_in_one_report(anna: Account) -> None:
         1,
     ]
     assert text.count("Status: 5.1.1") == 1
+
+
+def test_a_sender_in_doubt_hears_nothing(anna: Account) -> None:
+    account("full", quota_bytes=10)
+    doubtful = replace(envelope("full", "anna"), is_sender_doubtful=True)
+    inbound.deliver(doubtful, mail("For two"), hostname=HOSTNAME)
+    assert (subjects(anna.id), queued()) == (["For two"], [])
 
 
 def test_all_full_is_refused_and_nothing_is_stored(store: Place) -> None:

@@ -99,6 +99,27 @@ def test_what_a_domain_disowns_is_refused_unless_the_administrator_only_wants_to
     assert b"dmarc=fail header.from=example.net" in told.fields
 
 
+@pytest.mark.parametrize(
+    ("spf", "sender", "is_signed", "is_doubtful"),
+    [
+        ("-all", "ada@example.net", True, True),  # a signature vouches for From, not for the envelope
+        ("~all", "ada@example.net", True, True),
+        ("?all", "ada@example.net", True, False),
+        ("ip4:198.51.100.7", "ada@example.net", False, False),
+        ("ip4:198.51.100.7", "me@spammer.example", False, True),  # DMARC: From is somebody else's
+    ],
+)
+def test_to_whom_nothing_is_sent_back(spf: str, sender: str, is_signed: bool, is_doubtful: bool) -> None:
+    zones = {
+        **ZONES,
+        "example.net": {"TXT": [f"v=spf1 {spf}"]},
+        "spammer.example": {"TXT": ["v=spf1 ip4:198.51.100.7 -all"]},
+    }
+    screening = everybody(zones, filter_=Filter(dmarc="report"))
+    raw = SIGNER.sign(LETTER) if is_signed else LETTER
+    assert judged(screening, raw, ip=OTHER, sender=sender).is_sender_doubtful is is_doubtful
+
+
 def test_a_forged_from_with_a_good_envelope_is_refused() -> None:
     zones = {**ZONES, "spammer.example": {"TXT": ["v=spf1 ip4:198.51.100.7 -all"]}}
     verdict = judged(everybody(zones), LETTER, ip=OTHER, sender="me@spammer.example")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from appliance import bus, db
-from appliance.accounts import accounts, login
+from appliance.accounts import accounts, forwards, login, rules
 from appliance.accounts.login import WrongCredentials
 from appliance.clock import SYSTEM_CLOCK
 from appliance.db.tables import Item
@@ -16,6 +16,7 @@ from appliance.errors import TemporaryFailure
 from appliance.items.account import Account
 from appliance.items.envelope import Envelope
 from appliance.items.folder import FolderType
+from appliance.items.rule import Action, Deed
 from appliance.mime.edit import ComposeError
 from appliance.queue import entries
 from appliance.queue.delivered_log import DeliveredLog
@@ -106,6 +107,37 @@ def test_what_a_recipient_is_to_us(
     accounts.add_alias(mia.id, "sales@example.com")
     accounts.set_enabled(accounts.create("off@example.com", PASSWORD).id, False)
     assert mail.recipient(forward_path) is verdict
+
+
+def test_no_room_is_said_to_strangers_at_once(mail: Mail, mia: Account) -> None:
+    """Without a declared size only a mailbox that is full already is refused."""
+    ben = accounts.create("ben@example.com", PASSWORD, quota_bytes=2_000)
+    accounts.add_alias(ben.id, "sales@example.com")
+    sizes = ((0, RecipientVerdict.LOCAL), (2_000, RecipientVerdict.LOCAL), (2_001, RecipientVerdict.FULL))
+    for size, verdict in sizes:
+        assert mail.recipient("ben@example.com", "ada@example.net", size=size) is verdict
+    mail.accept(envelope(None, "ben@example.com"), LETTER)
+    with db.connection():
+        accounts.set_quota(ben.id, accounts.get(ben.id).used_bytes)
+    for path in ("ben@example.com", "sales@example.com", "ben+x@example.com"):
+        assert mail.recipient(path, "ada@example.net") is RecipientVerdict.FULL
+        assert mail.recipient(path, "", mia) is RecipientVerdict.LOCAL, "a user's report is no backscatter"
+    accounts.set_quota(ben.id, 0)
+    assert mail.recipient("ben@example.com", size=10**9) is RecipientVerdict.LOCAL
+
+
+def test_who_may_keep_nothing_needs_no_room(mail: Mail, mia: Account) -> None:
+    accounts.set_quota(mia.id, 10)
+    assert mail.recipient("mia@example.com", size=100) is RecipientVerdict.FULL
+    assert mail.recipient("postmaster", size=100) is RecipientVerdict.FULL
+    assert mail.recipient("dmarc-reports@example.com", size=100) is RecipientVerdict.LOCAL
+    forwards.put(mia.id, "mia@example.net", keeps_copy=True)
+    assert mail.recipient("mia@example.com", size=100) is RecipientVerdict.FULL
+    forwards.put(mia.id, "mia@example.net", keeps_copy=False)
+    assert mail.recipient("mia@example.com", size=100) is RecipientVerdict.LOCAL
+    forwards.remove(mia.id)
+    rules.add(mia.id, [], [Action(Deed.DISCARD)])
+    assert mail.recipient("mia@example.com", size=100) is RecipientVerdict.LOCAL
 
 
 def test_a_database_that_is_busy_is_no_verdict(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
