@@ -27,7 +27,6 @@ def ports(config: Config, hostname: str) -> Mapping[str, Port]:
         _session(config.submission, SessionKind.SUBMISSION, hostname),
         auth_mechanisms=MECHANISMS,
         requires_auth=True,
-        dsn=True,
         requiretls=True,
     )
     submission = _port("submission", from_users, config.submission)
@@ -50,6 +49,7 @@ def _session(limits: Reception | Submission, kind: SessionKind, hostname: str) -
         discard_bytes_max=3 * limits.size_bytes_max,
         recipients_max=limits.recipients_max,
         tls_available=True,
+        dsn=True,
         errors_max=limits.errors_max,
     )
 

@@ -8,13 +8,38 @@ Source: RFC 3461 4.1 (NOTIFY), 5.2.2 and 5.2.3 (reports by the delivering server
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from appliance.delivery import reports
-from appliance.delivery.dsn import Action, ReportedRecipient
+from appliance.delivery.dsn import Action, Original, ReportedRecipient
 from appliance.delivery.recipients import Copies
+from appliance.delivery.reports import Report
 from appliance.items.envelope import Wishes
 
 ARRIVED = "2.1.5"  # RFC 3463: destination address valid
+
+
+def told(
+    wishes: Wishes,
+    copies: Copies,
+    failed: Iterable[ReportedRecipient],
+    original: bytes,
+    to: str,
+    *,
+    hostname: str,
+    now: datetime,
+) -> list[Report]:
+    """Return the reports that are owed to a reverse-path, one of failures and one of arrivals at most.
+
+    Call it outside any transaction. Raises TemporaryFailure.
+    """
+    about = Original(original, envid=wishes.envid, ret=wishes.ret)
+    news = {Action.FAILED: of_failures(wishes, failed), Action.DELIVERED: of_arrivals(wishes, copies)}
+    made = [
+        reports.prepare(about, to, recipients, hostname=hostname, now=now, action=action)
+        for action, recipients in news.items()
+    ]
+    return [report for report in made if report is not None]
 
 
 def of_failures(wishes: Wishes, failed: Iterable[ReportedRecipient]) -> list[ReportedRecipient]:
@@ -39,8 +64,3 @@ def of_arrivals(wishes: Wishes, copies: Copies) -> list[ReportedRecipient]:
         for name, wish in found
         if reports.wants(wish.notify, Action.DELIVERED)
     ]
-
-
-def are_wanted(wishes: Wishes) -> bool:
-    """Say whether any arrival is to be confirmed."""
-    return any(reports.wants(wish.notify, Action.DELIVERED) for wish in wishes.recipients.values())

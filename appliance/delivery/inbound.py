@@ -1,23 +1,27 @@
 """A received message becomes everybody's copy, all in one transaction.
 
 A transaction that meets a mailbox that cannot take the message is undone and tried again without that
-mailbox and with a report about it, so that the report is made outside and sent inside.
+mailbox and with a report about it, so that the report is made outside and sent inside. Whether there is one,
+and one of arrival, is the sender's wish.
 
 Source: RFC 5321 4.4 (Return-Path is added by final delivery), 6.1 (what accepting means).
 """
 
 import hashlib
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from appliance import db, logs
-from appliance.delivery import arrival, blind, placing, recipients, report_mail, reports
+from appliance.delivery import arrival, blind, confirmations, placing, recipients, report_mail, reports
+from appliance.delivery.dsn import Action
 from appliance.delivery.placing import NotAllTookIt, Prints
 from appliance.delivery.posting import Sender
 from appliance.delivery.recipients import Copies, Letter
 from appliance.delivery.reports import Report
 from appliance.errors import PermanentFailure, QuotaExceeded
-from appliance.items.envelope import Envelope
+from appliance.items.envelope import Envelope, Wishes
 from appliance.items.message import Arrival
 from appliance.metrics import counter
 
@@ -58,16 +62,22 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
         prepared,
         front=front,
         blind_to=blind_to,
-        wishes=envelope.wishes,
+        wishes=_passed_on(envelope),
         is_internationalised=envelope.smtputf8,
     )
     failed, full = list(copies.failed), False
     while not copies.is_empty:
-        report = reports.prepare(
-            raw, _reported_to(envelope), failed, hostname=hostname, now=envelope.received_at
+        told = confirmations.told(
+            envelope.wishes,
+            copies,
+            failed,
+            raw,
+            _reported_to(envelope),
+            hostname=hostname,
+            now=envelope.received_at,
         )
         try:
-            _file(copies, made, envelope.received_at, report)
+            _file(copies, made, envelope.received_at, told)
             break
         except NotAllTookIt as error:
             failed += placing.without(copies, error)
@@ -79,12 +89,24 @@ def deliver(envelope: Envelope, raw: bytes, *, hostname: str) -> str:
 
 
 @db.transaction
-def _file(copies: Copies, made: Prints, received_at: datetime, report: Report | None) -> None:
-    placing.place(copies, made, received_at, report)
+def _file(copies: Copies, made: Prints, received_at: datetime, told: Sequence[Report]) -> None:
+    placing.place(copies, made, received_at, told)
+
+
+def _passed_on(envelope: Envelope) -> Wishes:
+    """Return what servers that get a copy are asked for: of a sender in doubt, no news but of failures."""
+    if not envelope.is_sender_doubtful:
+        return envelope.wishes
+    asked = {path: envelope.wishes.of(path) for path in envelope.forward_paths}
+    least = {
+        path: replace(wish, notify="FAILURE" if reports.wants(wish.notify, Action.FAILED) else "NEVER")
+        for path, wish in asked.items()
+    }
+    return replace(envelope.wishes, recipients=least)
 
 
 def _reported_to(envelope: Envelope) -> str:
-    """Return who hears of a failure: nobody when the sender may be another, as with junk (backscatter)."""
+    """Return who gets reports: nobody when the sender may be another, as with junk (backscatter)."""
     return "" if envelope.is_junk or envelope.is_sender_doubtful else envelope.reverse_path
 
 

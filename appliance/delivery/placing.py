@@ -1,4 +1,4 @@
-"""Copies written: items in folders, entries in the queue, answers, the report; in the caller's transaction.
+"""Copies written: items in folders, entries in the queue, answers, reports; in the caller's transaction.
 
 Where a copy goes was decided before (`recipients`, `filing`); what that relied on is looked at again here,
 because folders and accounts may be gone by now. A rule whose folder is gone files in the Inbox and says so.
@@ -18,7 +18,7 @@ from appliance.delivery.filing import Filing
 from appliance.delivery.recipients import Copies, LocalCopy, RemoteCopy
 from appliance.delivery.reports import Report
 from appliance.errors import NotFound, QuotaExceeded
-from appliance.items.envelope import Wishes
+from appliance.items.envelope import RecipientWishes, Wishes
 from appliance.items.folder import FolderType
 from appliance.items.message import Arrival, BlobRef, Flag
 from appliance.metrics import counter
@@ -94,17 +94,17 @@ def place(
     copies: Copies,
     made: Prints,
     received_at: datetime,
-    report: Report | None,
+    told: Sequence[Report],
     *,
     account_id: int | None = None,
 ) -> None:
-    """Write every copy and send the report. Needs a transaction that ends with it.
+    """Write every copy and send the reports. Needs a transaction that ends with it.
 
     account_id: who submitted the message. Raises NotAllTookIt.
     """
     ids = [copy.account.id for copy in copies.local]
-    if report is not None or len(ids) > 1:
-        modseq.hold([*ids, *(report.account_ids if report is not None else ())])
+    if told or len(ids) > 1:
+        modseq.hold([*ids, *(account for report in told for account in report.account_ids)])
     refused: dict[int, QuotaExceeded | NotFound] = {}
     for edition, arrived in made.here.items():
         blind = made.blind_to if edition == AS_IT_CAME else ()  # what was passed on names who did it
@@ -115,7 +115,7 @@ def place(
         answering = [copy.account for copy in _of(copies.local, edition) if copy.filing.answers]
         oof.answer(answering, arrived, received_at)
     _queue(copies.remote, made, received_at, account_id)
-    if report is not None:
+    for report in told:
         reports.send(report)
 
 
@@ -225,19 +225,31 @@ def _queue(copies: Sequence[RemoteCopy], made: Prints, now: datetime, account_id
             reverse_path=reverse_path,
             recipients=recipients,
             now=now,
-            wishes=_wishes(made.wishes, edition),
+            wishes=_wishes(made.wishes, group),
             priority=Priority.BULK if edition.is_of_list else made.priority,
             needs_smtputf8=made.needs_smtputf8 or not _is_ascii(reverse_path, recipients),
         )
         COPIES.labels("sent_on" if sent_on_from else "elsewhere").inc(len(recipients))
 
 
-def _wishes(wishes: Wishes, edition: Edition) -> Wishes:
-    """Return what a copy's next server is asked for: whoever sends on answers for reports, not the sender.
+def _wishes(wishes: Wishes, copies: Sequence[RemoteCopy]) -> Wishes:
+    """Return what the next server is asked for, of copies that go there under one reverse-path.
 
-    Source: RFC 3461 5.2.7.1, 5.2.7.3 (lists, forwarding); RFC 8689 5 (REQUIRETLS stays with the message).
+    Nothing when answers go to a group: whoever sends it on answers for reports. What is forwarded fails as
+    the sender asked; that it has come was told when it was here, or any stranger could ask where somebody's
+    mail goes. Source: RFC 3461 5.2.7.1, 5.2.7.3 (b), 5.2.7.4; RFC 8689 5 (REQUIRETLS stays).
     """
-    return wishes if edition == AS_IT_CAME else Wishes(requires_tls=wishes.requires_tls)
+    if not any(copy.named or copy.behind for copy in copies):
+        return Wishes(requires_tls=wishes.requires_tls)
+    return replace(wishes, recipients={copy.route.address: _wish(wishes, copy) for copy in copies})
+
+
+def _wish(wishes: Wishes, copy: RemoteCopy) -> RecipientWishes:
+    if copy.named:
+        return wishes.of(copy.named[0])
+    wish = wishes.of(copy.behind)
+    words = [word for word in wish.notify.split(",") if word != "SUCCESS"]
+    return replace(wish, notify=",".join(words) or "NEVER" if wish.notify else "")
 
 
 def _header(raw: bytes) -> bytes:

@@ -6,13 +6,13 @@ and a group are taken once, an account sends nothing on that names it in Deliver
 counted.
 
 What the sender wants to hear was said of a forward path as it was typed, so every copy knows for which of
-them it answers (`named`). An account that only sends on, to one address, gives them on with the message; one
-that keeps a copy or sends to several answers itself, and so does a group: whom these lead to is `behind`
-the path, of which failures may be told and arrivals are not.
+them it answers (`named`). An account that only sends on, to one address here, gives them on with the message;
+one that keeps a copy, sends to several or away answers itself, and so does a group: whom these lead to is
+`behind` the path, of which failures may be told and arrivals are not.
 
 Reads only; what comes out is written by `inbound` and `submission` in one transaction.
 
-Source: RFC 3461 5.2.7 (lists, aliases of one and of several addresses).
+Source: RFC 3461 5.2.7 (lists, aliases of one and of several addresses, confidential forwarding).
 """
 
 import logging
@@ -293,7 +293,7 @@ class _Spreading:
                 logs.event(log, "forward_broken", level=logging.WARNING, account=account.id, reason=reason)
         if not names:
             return found
-        if wishes.is_kept or len(found) != 1:
+        if wishes.is_kept or len(found) != 1 or found[0][0].kind is RouteKind.REMOTE:
             return [(route, replace(way, behind=names[0])) for route, way in found]
         self._names[account.id].clear()  # whoever has it then answers for them
         return [(route, replace(way, named=names)) for route, way in found]

@@ -16,8 +16,7 @@ from appliance import db, logs
 from appliance.accounts import accounts, addresses, correspondents
 from appliance.accounts.login import AccountDisabled
 from appliance.db.tables import SentClientId
-from appliance.delivery import arrival, blind, confirmations, placing, posting, reports, sending
-from appliance.delivery.dsn import Action, Original
+from appliance.delivery import arrival, blind, confirmations, placing, posting, sending
 from appliance.delivery.editions import AS_IT_CAME
 from appliance.delivery.placing import NotAllTookIt, Prints
 from appliance.delivery.posting import Sender
@@ -173,15 +172,20 @@ def _names_it_may_use(account: Account, raw: bytes) -> list[str]:
 
 
 def _deliver(letter: _Letter, copies: Copies, made: Prints, hostname: str) -> Submitted:
-    """Carry out the submission, with a report about recipients who turn out not to take it."""
-    failed, to = list(copies.failed), letter.account.address
-    original = Original(letter.raw, envid=made.wishes.envid, ret=made.wishes.ret)
+    """Carry out the submission, with reports about recipients here: who turns out not to take it, who did."""
+    failed = list(copies.failed)
     while True:
-        told = confirmations.of_failures(made.wishes, failed)
-        report = reports.prepare(original, to, told, hostname=hostname, now=letter.now)
-        good_news = _confirmation(letter, copies, made, original, hostname)
+        told = confirmations.told(
+            made.wishes,
+            copies,
+            failed,
+            letter.raw,
+            letter.account.address,
+            hostname=hostname,
+            now=letter.now,
+        )
         try:
-            is_first = _commit(letter, copies, made, report, good_news)
+            is_first = _commit(letter, copies, made, told)
         except NotAllTookIt as error:
             failed += placing.without(copies, error)
         else:
@@ -190,30 +194,11 @@ def _deliver(letter: _Letter, copies: Copies, made: Prints, hostname: str) -> Su
             return Submitted(letter.id_in_logs, len(copies.local), len(copies.remote), len(failed))
 
 
-def _confirmation(
-    letter: _Letter, copies: Copies, made: Prints, original: Original, hostname: str
-) -> Report | None:
-    """Return the report that mail has arrived here, for a sender who wants one."""
-    if not confirmations.are_wanted(made.wishes):
-        return None
-    arrived = confirmations.of_arrivals(made.wishes, copies)
-    return reports.prepare(
-        original,
-        letter.account.address,
-        arrived,
-        hostname=hostname,
-        now=letter.now,
-        action=Action.DELIVERED,
-    )
-
-
 @db.transaction
-def _commit(
-    letter: _Letter, copies: Copies, made: Prints, report: Report | None, good_news: Report | None
-) -> bool:
+def _commit(letter: _Letter, copies: Copies, made: Prints, told: Sequence[Report]) -> bool:
     """Do everything at once; returns whether it was the first time. Raises NotAllTookIt."""
     account_id = letter.account.id
-    # The report goes to the same account.
+    # Reports go to the same account.
     modseq.hold([account_id, *(copy.account.id for copy in copies.local)])
     if not accounts.get(account_id).is_enabled:
         raise AccountDisabled
@@ -224,9 +209,7 @@ def _commit(
     sending.count(account_id, letter.recipients, _named_elsewhere(copies), letter.now)
     if letter.bcc is not None:
         _save_in_sent(account_id, letter.message, letter.bcc, letter.now)
-    placing.place(copies, made, letter.now, report, account_id=account_id)
-    if good_news is not None:
-        reports.send(good_news)
+    placing.place(copies, made, letter.now, told, account_id=account_id)
     return True
 
 

@@ -1,13 +1,30 @@
 """NOTIFY for recipients here: arrivals confirmed, failures told or not, as the sender asked."""
 
+from dataclasses import replace
+
 import pytest
 
+from appliance import db
 from appliance.accounts import accounts, domains, forwards, groups
-from appliance.delivery import submission
+from appliance.delivery import inbound, submission
 from appliance.items.account import Account
 from appliance.items.envelope import RecipientWishes, Wishes
 from appliance.items.group import Senders
-from tests.unit.store.mailbox import DOMAIN, HOSTNAME, NOW, account, listing, mail, raw_of, subjects
+from appliance.queue import entries
+from appliance.queue.entries import Entry
+from appliance.store import blobs
+from tests.unit.store.mailbox import (
+    DOMAIN,
+    HOSTNAME,
+    NOW,
+    OUTSIDE,
+    account,
+    envelope,
+    listing,
+    mail,
+    raw_of,
+    subjects,
+)
 
 BEN, NOBODY = f"ben@{DOMAIN}", f"nobody@{DOMAIN}"
 
@@ -200,3 +217,106 @@ def test_accounts_that_forward_in_a_circle_answer_once(anna: Account) -> None:
     submit_to(anna, **{BEN: "SUCCESS"})
     (report,) = reports_to(anna)
     assert report.count(b"Final-Recipient: rfc822; ben@") == 1
+
+
+# --- strangers ask, too ---------------------------------------------------------------------------
+
+
+def deliver(*names: str, sender: str = OUTSIDE, is_doubtful: bool = False, **notify: str) -> None:
+    """Receive from outside. notify: by the local part."""
+    wanted = {f"{name}@{DOMAIN}": RecipientWishes(words, f"rfc822;{name}") for name, words in notify.items()}
+    wishes = Wishes("FULL", "QQ", recipients=wanted)
+    asked = replace(envelope(*names, sender=sender), wishes=wishes, is_sender_doubtful=is_doubtful)
+    inbound.deliver(asked, mail(subject="plans"), hostname=HOSTNAME)
+
+
+def queued() -> list[Entry]:
+    with db.connection():
+        return entries.list_entries()
+
+
+def sent_back() -> list[bytes]:
+    with db.connection():
+        return [blobs.read(each.digest) for each in queued() if each.forward_path == OUTSIDE]
+
+
+def test_a_stranger_hears_of_an_arrival_on_request(anna: Account) -> None:
+    ben = account("ben")
+    deliver("anna", "ben", anna="SUCCESS", ben="FAILURE")
+    (report,) = sent_back()
+    assert queued()[0].reverse_path == ""
+    for line in (b"Action: delivered", b"Original-Recipient: rfc822; anna", b"Original-Envelope-Id: QQ"):
+        assert line in report
+    assert b"ben" not in report
+    assert (subjects(anna.id), subjects(ben.id)) == (["plans"], ["plans"])
+
+
+def test_a_stranger_s_never_is_never(anna: Account) -> None:
+    account("full", quota_bytes=10)
+    for words in ("NEVER", "SUCCESS", "DELAY"):
+        deliver("anna", "full", full=words)
+    assert queued() == []
+    deliver("anna", "full", full="FAILURE", anna="SUCCESS")
+    assert sorted(b"Action: failed" in report for report in sent_back()) == [False, True]
+    failure = next(report for report in sent_back() if b"Action: failed" in report)
+    assert b"Original-Envelope-Id: QQ" in failure
+    assert b"Content-Type: message/rfc822" in failure, "RET=FULL"
+
+
+def test_a_sender_of_ours_without_a_login_finds_both_reports_in_the_inbox(anna: Account) -> None:
+    account("ben")
+    account("full", quota_bytes=10)
+    deliver("ben", "full", sender=anna.address, ben="SUCCESS")
+    assert len(reports_to(anna)) == 2
+
+
+def test_nothing_goes_to_whom_nobody_bears_out(anna: Account) -> None:
+    account("full", quota_bytes=10)
+    deliver("anna", "full", is_doubtful=True, anna="SUCCESS,FAILURE", full="SUCCESS,FAILURE")
+    deliver("anna", sender="", anna="SUCCESS")
+    assert (len(subjects(anna.id)), queued()) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_doubtful", "passed_on"),
+    [
+        ("SUCCESS,FAILURE,DELAY", False, "FAILURE,DELAY"),
+        ("SUCCESS", False, "NEVER"),
+        ("NEVER", False, "NEVER"),
+        ("DELAY", False, "DELAY"),
+        ("SUCCESS,FAILURE,DELAY", True, "FAILURE"),
+        ("DELAY", True, "NEVER"),
+    ],
+)
+@pytest.mark.parametrize("keeps_copy", [True, False])
+def test_what_is_forwarded_fails_as_asked_and_success_is_told_here(
+    anna: Account, asked: str, is_doubtful: bool, passed_on: str, keeps_copy: bool
+) -> None:
+    forwards.put(anna.id, "anna@home.example", keeps_copy=keeps_copy)
+    deliver("anna", is_doubtful=is_doubtful, anna=asked)
+    (going,) = (each for each in queued() if each.forward_path != OUTSIDE)
+    assert (going.notify, going.orcpt, going.envid, going.ret) == (passed_on, "rfc822;anna", "QQ", "FULL")
+    told = sent_back()
+    assert len(told) == ("SUCCESS" in asked and not is_doubtful)
+    assert all(b"home.example" not in report for report in told)
+
+
+def test_a_list_asks_for_its_owner_and_not_for_the_sender(anna: Account) -> None:
+    groups.create(f"office@{DOMAIN}", senders=Senders.ANYONE)
+    groups.add_members(f"office@{DOMAIN}", [anna.address, "carl@example.org"])
+    forwards.put(anna.id, "anna@home.example", keeps_copy=True)
+    deliver("office", office="SUCCESS,FAILURE")
+    going = [each for each in queued() if each.forward_path != OUTSIDE]
+    assert len(going) == 2
+    assert {(each.notify, each.orcpt, each.envid, each.ret) for each in going} == {("", "", "", "")}
+    (report,) = sent_back()
+    assert b"Final-Recipient: rfc822; office@" in report
+
+
+def test_a_user_s_wishes_travel_with_what_leaves(anna: Account) -> None:
+    submit_to(anna, **{"carl@example.org": "SUCCESS", "dora@example.org": "NEVER"})
+    found = {each.forward_path: (each.notify, each.orcpt) for each in queued()}
+    assert found == {
+        "carl@example.org": ("SUCCESS", "rfc822;to-carl@example.org"),
+        "dora@example.org": ("NEVER", "rfc822;to-dora@example.org"),
+    }

@@ -172,7 +172,7 @@ def test_a_local_sender_who_is_deleted_meanwhile_gets_none(
     real = inbound._file
 
     def after_deletion(*arguments: object) -> None:
-        if arguments[3] is not None:
+        if arguments[3]:
             accounts.delete(ben.id)
         real(*arguments)  # type: ignore[arg-type]
 

@@ -49,7 +49,7 @@ def test_reception_takes_mail_from_everybody_and_offers_no_login() -> None:
     assert (port.name, session.hostname, session.kind) == ("reception", HOST, SessionKind.RECEPTION)
     assert (session.auth_mechanisms, session.requires_auth) == ((), False)
     assert (session.tls_available, port.is_implicit_tls) == (True, False)
-    assert (session.dsn, session.requiretls) == (False, False)
+    assert (session.dsn, session.requiretls) == (True, False), "reports are made as strangers ask, too"
     assert (session.size_bytes_max, session.recipients_max, session.errors_max) == (100_000, 101, 5)
     assert (port.connections_max, port.connections_per_address_max, port.messages_max) == (3, 2, 7)
     assert (port.deadlines.command_s, port.deadlines.data_s) == (11, 12)
