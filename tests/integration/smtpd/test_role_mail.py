@@ -154,6 +154,34 @@ def test_outside_mail_for_others_is_refused(mailroom: Mailroom, recipient: str, 
     wire.close()
 
 
+def test_another_server_hears_what_it_asked_for(mailroom: Mailroom) -> None:
+    with smtplib.SMTP("127.0.0.1", mailroom.reception, timeout=PATIENCE_S) as server:
+        server.ehlo()
+        assert server.has_extn("dsn")
+        mail, rcpt = ["RET=HDRS", "ENVID=news-1"], ["NOTIFY=SUCCESS", f"ORCPT=rfc822;old-{BEN}"]
+        server.sendmail("ada@example.net", [BEN], "Subject: news\r\n\r\nnews!\r\n", mail, rcpt)
+    assert len(mailroom.found(BEN, "news")) == 1
+    eventually(lambda: mailroom.relayed("Message was delivered"))
+    (report,) = mailroom.relayed("Message was delivered")
+    assert (report.recipients, report.mail.partition(" ")[0]) == (["<ada@example.net>"], "<>")
+    for line in (
+        f"Original-Recipient: rfc822; old-{BEN}",
+        "Original-Envelope-Id: news-1",
+        "Action: delivered",
+    ):
+        assert line.encode() in report.body
+
+
+def test_a_full_mailbox_is_refused_before_the_message(mailroom: Mailroom) -> None:
+    mailroom.place.add_user(f"full@{DOMAIN}", "small but mine own")
+    mailroom.place.cli("user", "quota", f"full@{DOMAIN}", "10")
+    with smtplib.SMTP("127.0.0.1", mailroom.reception, timeout=PATIENCE_S) as server:
+        server.ehlo()
+        server.mail("ada@example.net", ["SIZE=11"])
+        assert server.rcpt(f"full@{DOMAIN}") == (452, b"4.2.2 Mailbox full")
+        assert server.rcpt(BEN)[0] == 250
+
+
 def test_a_submission_is_filed_relayed_and_kept_once(mailroom: Mailroom) -> None:
     mailroom.send([BEN, "ada@example.net"], "to both", header="Bcc: secret@example.net\r\n")
     assert len(mailroom.found(BEN, "to both")) == 1
