@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from appliance.errors import Conflict, InvalidInput, NotFound, QuotaExceeded, TemporaryFailure, TooLarge
+from appliance.errors import (
+    Conflict,
+    DiskFull,
+    InvalidInput,
+    NotFound,
+    QuotaExceeded,
+    TemporaryFailure,
+    TooLarge,
+)
 from tests.unit.web.conftest import basic
 from web.errors import status_for
 
@@ -168,6 +176,7 @@ def test_a_bug_shows_nothing_and_is_logged(client: FlaskClient, caplog: pytest.L
         (QuotaExceeded("x"), 507),
         (TooLarge("x"), 413),
         (TemporaryFailure("x"), 503),
+        (DiskFull("x"), 503),
         (ValueError("x"), None),
     ],
 )
