@@ -37,14 +37,18 @@ def decode(data: bytes, encoding: str) -> bytes:
 
 
 def decode_base64(data: bytes) -> bytes:
-    """Return what base64 text stands for, skipping foreign characters; stops at the padding."""
+    """Return what base64 text stands for, skipping foreign characters; stops at the padding.
+
+    The first "=" ends it wherever it stands: the library passes over some and not over others, so that a
+    cut text could begin differently than the whole.
+    """
+    padding = data.find(b"=")
+    text = data if padding < 0 else data[:padding]
     try:
-        return binascii.a2b_base64(data)
-    except binascii.Error:
-        letters = data.translate(None, _NOT_BASE64).split(b"=", 1)[0]
-        if len(letters) % 4 == 1:  # one letter carries six bits: not a byte
-            letters = letters[:-1]
-        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+        return binascii.a2b_base64(text + b"==")  # more padding than is needed does no harm
+    except binascii.Error:  # one letter is left over and carries six bits: not a byte
+        letters = text.translate(None, _NOT_BASE64)
+        return binascii.a2b_base64(letters[:-1])
 
 
 def decoded_size(raw: bytes, start: int, end: int, encoding: str) -> int:
