@@ -13,7 +13,7 @@ import logging
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tnefparse import TNEF
 from tnefparse.codepage import Codepage
@@ -180,9 +180,9 @@ def _parse(head: bytes, attributes: list[_Attribute], tail: bytes) -> TNEF | Non
     for attribute in known:
         raw = attribute.raw
         if attribute.name in (TNEF.ATTMAPIPROPS, TNEF.ATTATTACHMENT):
-            if not _is_sound(attribute.value):
-                continue
             raw = raw.replace(IMESSAGE_SIG, _EMBEDDED)
+            if not _is_sound(replace(attribute, raw=raw).value):  # as the library will see it
+                continue
         pieces.append(raw)
     try:
         return TNEF(head + b"".join(pieces) + tail, do_checksum=False)
