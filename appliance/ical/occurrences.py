@@ -121,8 +121,8 @@ def _has_day(rule: Recurrence, day: date) -> bool:
 
 def _weeks(first: date, day: date, first_day: int) -> int:
     """Return how many beginnings of a week lie between two days."""
-    begin = first - ((first.isoweekday() - first_day) % 7) * _DAY
-    return (day - begin).days // 7
+    begin = first.toordinal() - (first.isoweekday() - first_day) % 7  # may lie before the first of all days
+    return (day.toordinal() - begin) // 7
 
 
 def _length(day: date) -> int:

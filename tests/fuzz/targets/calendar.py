@@ -7,7 +7,7 @@ does not recur; no line is longer than it may be.
 from datetime import UTC, datetime, timedelta
 
 from appliance.ical.answer import Answer, Participation, write_answer
-from appliance.ical.invitation import Person, read_invitation
+from appliance.ical.invitation import UID_LENGTH_MAX, Person, read_invitation
 from appliance.ical.occurrences import occurrence, occurs_at
 from appliance.ical.reading import read
 from tests.fuzz.coverage import note
@@ -59,7 +59,8 @@ def target(data: bytes) -> None:
         assert all(len(line.encode()) <= 75 for line in written.split("\r\n"))
         again = read_invitation(written)
         assert again is not None and again.method == answer.method
-        assert again.uid.replace(" ", "") == invitation.uid.replace(" ", "")  # control characters are dropped
+        if len(invitation.uid) < UID_LENGTH_MAX:  # a longer one is cut where it is read
+            assert again.uid.replace(" ", "") == invitation.uid.replace(" ", "")  # controls are dropped
         assert len(again.attendees) == 1
         found = read(written)
         assert found is not None and len(found.all("VEVENT")) == 1
