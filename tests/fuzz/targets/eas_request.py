@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from random import Random
 
-from appliance.eas.request import COMMAND_CODES, PARAMETERS, RequestError, parse
+from appliance.eas.request import AUTODISCOVER, COMMAND_CODES, PARAMETERS, RequestError, parse
 from tests.fuzz.checks import is_one_line
 from tests.fuzz.coverage import ROOT, note
 
@@ -69,7 +69,7 @@ def target(data: bytes) -> None:
         note("refused", error.message[:30])
         return
     note(request.command, request.locale is None, request.policy_key is None)
-    assert request.command in COMMAND_CODES.values()
+    assert request.command in (AUTODISCOVER, *COMMAND_CODES.values())
     assert request.device_id == "" or _DEVICE_ID.fullmatch(request.device_id)
     assert len(request.device_type) <= 128
     assert request.policy_key is None or 0 <= request.policy_key <= 0xFFFF_FFFF
