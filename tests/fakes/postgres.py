@@ -131,7 +131,9 @@ class PostgresServer:
             db.close()
             self._has_template = True
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE if migrated else 'template0'}")
+        # Copied as files, which takes a quarter of the time of the log: hundreds of tests wait for it.
+        template = TEMPLATE if migrated else "template0"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
