@@ -69,7 +69,7 @@ class FakeDns:
             while len(head := stream.read(2)) == 2:
                 response = self.answer(stream.read(struct.unpack("!H", head)[0]))
                 if response is not None:
-                    wire = response.to_wire()
+                    wire = response.to_wire(max_size=65_535)  # what the client can take is about UDP
                     client.sendall(struct.pack("!H", len(wire)) + wire)
 
     def answer(self, query: bytes) -> dns.message.Message | None:
